@@ -1,0 +1,118 @@
+//! The one table of error codes: what a client may rely on.
+//!
+//! A code is `noun.what`, never changes its meaning, and has a page `docs/errors/<code>.md`.
+
+/// One row of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row {
+    /// `noun.what`
+    pub code: &'static str,
+    /// HTTP status it is answered with.
+    pub status: u16,
+    /// One sentence, the same for every occurrence.
+    pub title: &'static str,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+}
+
+/// A code of the table. Compare by `==`; print by `Display`.
+#[derive(Clone, Copy, Debug)]
+pub struct Code(pub &'static Row);
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.code == other.0.code
+    }
+}
+impl Eq for Code {}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.code)
+    }
+}
+
+impl Code {
+    /// Looks a code up by its text.
+    pub fn find(code: &str) -> Option<Self> {
+        ALL.iter().find(|row| row.code == code).map(Code)
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident = $code:literal $status:literal $title:literal $retry:ident;)*) => {
+        $(#[doc = $title] pub const $name: Code = Code(&Row {
+            code: $code, status: $status, title: $title, retryable: codes!(@ $retry),
+        });)*
+        /// Every row, sorted by code.
+        pub const ALL: &[Row] = &[$(Row {
+            code: $code, status: $status, title: $title, retryable: codes!(@ $retry),
+        },)*];
+    };
+    (@ retry) => { true };
+    (@ final) => { false };
+}
+
+// Keep sorted by code (a test checks it).
+codes! {
+    AUTH_FORBIDDEN = "auth.forbidden" 403 "The key may not do this" final;
+    AUTH_REQUIRED = "auth.required" 401 "A valid API key is required" final;
+    CODE_CRASHED = "code.crashed" 500 "The code process ended unexpectedly" retry;
+    CODE_MEMORY = "code.memory" 422 "The code used more memory than allowed" final;
+    CODE_THREW = "code.threw" 422 "The code threw an error" final;
+    CODE_TIMEOUT = "code.timeout" 422 "The code ran longer than allowed" final;
+    CONFIG_INVALID = "config.invalid" 422 "The configuration is not valid" final;
+    CSV_INVALID = "csv.invalid" 422 "The text is not valid CSV" final;
+    DATABASE_UNAVAILABLE = "database.unavailable" 503 "The database cannot be reached" retry;
+    DATABASE_UNSUPPORTED = "database.unsupported" 500 "This PostgreSQL is too old" final;
+    EXPRESSION_DEADLINE = "expression.deadline" 422 "The expression ran longer than allowed" final;
+    EXPRESSION_FAILED = "expression.failed" 422 "The expression failed" final;
+    EXPRESSION_INVALID = "expression.invalid" 422 "The expression does not parse" final;
+    EXPRESSION_MEMORY = "expression.memory" 422 "The expression used more memory than allowed" final;
+    FILE_INVALID = "file.invalid" 422 "The file is not what it should be" final;
+    FILE_NOT_ALLOWED = "file.not_allowed" 403 "The file is outside the allowed folders" final;
+    FILE_NOT_FOUND = "file.not_found" 404 "There is no such file" final;
+    FILE_UNAVAILABLE = "file.unavailable" 503 "The file could not be read or written" retry;
+    HOOK_NOT_FOUND = "hook.not_found" 404 "No published workflow listens here" final;
+    HOOK_TIMEOUT = "hook.timeout" 504 "The workflow did not answer in time" retry;
+    HTTP_FAILED = "http.failed" 502 "The request got no answer" retry;
+    HTTP_NOT_ALLOWED = "http.not_allowed" 403 "The target is not allowed" final;
+    HTTP_STATUS = "http.status" 502 "The target answered with an error status" final;
+    HTTP_TIMEOUT = "http.timeout" 504 "The target did not answer in time" retry;
+    INTERNAL = "internal" 500 "Something went wrong on our side" final;
+    NODE_FAILED = "node.failed" 422 "The node failed" final;
+    NODE_INPUT = "node.input" 422 "The node cannot work with these items" final;
+    NODE_LIMIT = "node.limit" 422 "The node's output is larger than allowed" final;
+    NODE_PARAMETER = "node.parameter" 422 "A parameter of the node is not valid" final;
+    NODE_TIMEOUT = "node.timeout" 504 "The node ran longer than allowed" final;
+    REQUEST_BODY_TOO_LARGE = "request.body_too_large" 413 "The body is larger than allowed" final;
+    REQUEST_CONFLICT = "request.conflict" 409 "Somebody else changed it first" final;
+    REQUEST_INVALID = "request.invalid" 422 "The request is not valid" final;
+    REQUEST_MALFORMED = "request.malformed" 400 "The body cannot be parsed" final;
+    REQUEST_METHOD = "request.method" 405 "The method is not allowed here" final;
+    REQUEST_NOT_FOUND = "request.not_found" 404 "There is no such thing" final;
+    RUN_CANCELLED = "run.cancelled" 409 "The run was cancelled" final;
+    RUN_FINISHED = "run.finished" 409 "The run has finished already" final;
+    RUN_LIMIT = "run.limit" 422 "The run reached a limit" final;
+    RUN_MAY_HAVE_RUN = "run.may_have_run" 409 "An effect may have happened before a crash" final;
+    RUN_NOT_FOUND = "run.not_found" 404 "There is no such run" final;
+    RUN_STOPPED = "run.stopped" 422 "The workflow stopped itself with an error" final;
+    RUN_TIMEOUT = "run.timeout" 504 "The run took longer than allowed" final;
+    SERVER_OVERLOADED = "server.overloaded" 503 "The server is at its limit" retry;
+    STORAGE_FULL = "storage.full" 503 "The disk is full" retry;
+    WORKFLOW_CYCLE = "workflow.cycle" 422 "The workflow has a cycle" final;
+    WORKFLOW_INVALID = "workflow.invalid" 422 "The workflow is not valid" final;
+    WORKFLOW_MALFORMED = "workflow.malformed" 400 "The document cannot be parsed" final;
+    WORKFLOW_NOT_FOUND = "workflow.not_found" 404 "There is no such workflow" final;
+    WORKFLOW_NOT_PUBLISHED = "workflow.not_published" 409 "The workflow has no published version" final;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_has_no_code_twice() {
+        assert!(ALL.windows(2).all(|pair| pair[0].code < pair[1].code));
+    }
+}

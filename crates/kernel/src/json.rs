@@ -1,0 +1,133 @@
+//! JSON as it comes from outside: exact numbers, bounded depth, errors with line and column.
+//!
+//! Numbers keep their digits (2^53 and beyond, decimals too). A lone surrogate in a `\u` escape
+//! becomes U+FFFD and is reported as a warning; NUL is kept. Text goes through [`parse`] into a
+//! [`Value`] first and from there into a type by [`from_value`]: straight from text, exact numbers
+//! do not survive untagged or flattened types.
+
+use serde::de::DeserializeOwned;
+
+/// A JSON value.
+pub type Value = serde_json::Value;
+/// A JSON object; keys keep their order.
+pub type Object = serde_json::Map<String, Value>;
+
+/// Where and why a text is not JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {what}")]
+pub struct JsonError {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in bytes, from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub what: String,
+}
+
+/// A parsed text and how many lone surrogates had to be replaced in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// The value.
+    pub value: Value,
+    /// How many `\uD8xx` escapes without their partner became U+FFFD.
+    pub replaced_surrogates: usize,
+}
+
+/// Parses one JSON text (UTF-8, at most [`crate::limits::JSON_DEPTH_MAX`] levels deep).
+pub fn parse(text: &[u8]) -> Result<Parsed, JsonError> {
+    match strict(text) {
+        Ok(value) => Ok(Parsed { value, replaced_surrogates: 0 }),
+        Err(error) => {
+            let (mended, replaced_surrogates) = mend_surrogates(text);
+            if replaced_surrogates == 0 {
+                return Err(error);
+            }
+            strict(&mended).map(|value| Parsed { value, replaced_surrogates })
+        }
+    }
+}
+
+/// [`parse`] for text in hand, without the count of replacements.
+pub fn parse_str(text: &str) -> Result<Value, JsonError> {
+    parse(text.as_bytes()).map(|parsed| parsed.value)
+}
+
+/// A value as a type; the error names the field that does not fit.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
+    T::deserialize(value)
+}
+
+fn strict(text: &[u8]) -> Result<Value, JsonError> {
+    serde_json::from_slice(text).map_err(|error| {
+        let text = error.to_string();
+        let what = text.split(" at line ").next().unwrap_or(&text);
+        JsonError { line: error.line(), column: error.column(), what: what.to_owned() }
+    })
+}
+
+/// Replaces `\uD800`–`\uDFFF` escapes that have no partner by `\uFFFD`; everything else stays.
+fn mend_surrogates(text: &[u8]) -> (Vec<u8>, usize) {
+    let mut out = Vec::with_capacity(text.len());
+    let mut count = 0;
+    let mut at = 0;
+    while at < text.len() {
+        if text[at] != b'\\' {
+            out.push(text[at]);
+            at += 1;
+            continue;
+        }
+        match escape(&text[at..]) {
+            Some(0xd800..=0xdbff) if matches!(escape(&text[at + 6..]), Some(0xdc00..=0xdfff)) => {
+                out.extend_from_slice(&text[at..at + 12]);
+                at += 12;
+            }
+            Some(0xd800..=0xdfff) => {
+                out.extend_from_slice(b"\\uFFFD");
+                count += 1;
+                at += 6;
+            }
+            _ => {
+                let end = (at + 2).min(text.len());
+                out.extend_from_slice(&text[at..end]);
+                at = end;
+            }
+        }
+    }
+    (out, count)
+}
+
+/// The code unit of a `\uXXXX` at the beginning of `text`.
+fn escape(text: &[u8]) -> Option<u32> {
+    let hex = text.strip_prefix(b"\\u")?.get(..4)?;
+    hex.iter().try_fold(0, |sum, digit| Some(sum * 16 + (*digit as char).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_beyond_two_to_the_53_keep_their_digits() {
+        let text = r#"{"n":9007199254740993,"d":0.10000000000000000001}"#;
+        assert_eq!(parse_str(text).unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn a_lone_surrogate_is_replaced_and_counted_and_a_pair_is_not() {
+        let parsed = parse(br#"["\ud83d\ude00","\ud83d","\\ud83d","\u0000"]"#).unwrap();
+        assert_eq!(parsed.replaced_surrogates, 1);
+        assert_eq!(parsed.value, serde_json::json!(["😀", "\u{fffd}", "\\ud83d", "\0"]));
+    }
+
+    #[test]
+    fn malformed_text_is_refused_with_line_and_column() {
+        let error = parse(b"{\n  \"a\": tru\n}").unwrap_err();
+        assert_eq!((error.line, error.column), (2, 10));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_a_crash() {
+        let text = "[".repeat(100_000);
+        assert!(parse(text.as_bytes()).unwrap_err().what.contains("recursion"));
+    }
+}

@@ -1,0 +1,22 @@
+//! The words everything else is written in: ids, items, JSON, time, errors, limits.
+//!
+//! No I/O and no async. Clock and dice are traits here; the only place that reads the real ones is
+//! [`clock::SystemClock`] and [`clock::SystemDice`].
+
+pub mod clock;
+pub mod codes;
+pub mod duration;
+pub mod id;
+pub mod item;
+pub mod json;
+pub mod limits;
+pub mod problem;
+pub mod secret;
+
+pub use clock::{Clock, Dice};
+pub use codes::Code;
+pub use id::{ApiKeyId, MemberId, PrincipalId, RunId, VersionId, WorkflowId, WorkspaceId};
+pub use item::{Item, ItemSource, Items, Pairing};
+pub use json::{Object, Value};
+pub use problem::{FieldProblem, Problem};
+pub use secret::Secret;

@@ -1,0 +1,18 @@
+//! Limits that hold everywhere, each with its unit. Settings may lower or raise the ones that say so.
+
+/// Depth of nested arrays and objects in any JSON or YAML that comes in.
+pub const JSON_DEPTH_MAX: usize = 120;
+/// Bytes of a request body on the JSON API (a setting of the gateway).
+pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Nodes in one workflow.
+pub const NODES_MAX: usize = 2_000;
+/// Bytes of a node's or a workflow's name.
+pub const NAME_BYTES_MAX: usize = 200;
+/// Items one activation may put on one output (a setting of the engine).
+pub const ITEMS_PER_OUTPUT_MAX: usize = 1_000_000;
+/// Activations of one run (a setting of the engine).
+pub const ACTIVATIONS_MAX: u64 = 1_000_000;
+/// A JSON body at least this long is stored as a blob and named by reference.
+pub const BLOB_FROM_BYTES: usize = 256 * 1024;
+/// How deep workflows may call workflows.
+pub const CALL_DEPTH_MAX: u32 = 32;

@@ -1,0 +1,29 @@
+//! The node framework: one declaration per node type, everything else derived.
+//!
+//! A node type is one struct of parameters (`#[params]`) with one of four shapes:
+//! [`EachItem`] works on one item at a time, [`AllItems`] sees all inputs at once, [`Steer`] asks
+//! the engine for something only the engine can do (wait, answer the caller, call a workflow),
+//! [`Trigger`] starts runs. From the declaration come validation, JSON Schema, the editor's form,
+//! the docs page and `contracts/nodes.json`.
+//!
+//! Nodes know nothing of the engine, the database or HTTP surfaces; the outside reaches them
+//! through [`NodeContext`].
+
+mod about;
+mod context;
+mod error;
+mod expression;
+mod prepared;
+mod registry;
+mod shape;
+
+pub use about::{About, EffectClass, MayHaveRun, PortNames};
+pub use context::{Blobs, CodeHost, CodeRequest, FileAccess, NodeContext, Services};
+pub use error::NodeError;
+pub use expression::Expr;
+pub use prepared::{PreparedNode, Raw, Shape, SharedNode};
+pub use registry::{NodeType, Registry};
+pub use shape::{
+    AllItems, CallMode, Directive, EachItem, Hook, HookReply, Params, Reply, ReplyBody, Steer,
+    Trigger, TriggerKind,
+};

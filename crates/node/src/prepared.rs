@@ -1,0 +1,149 @@
+//! A node type with a document's parameters: what the engine holds and runs.
+
+use std::sync::Arc;
+
+use expr::{Scope, Template};
+use futures::future::BoxFuture;
+use kernel::{Item, Items, Object, Problem, Value};
+
+use crate::about::{About, EffectClass, PortNames};
+use crate::context::NodeContext;
+use crate::error::NodeError;
+use crate::shape::{Directive, TriggerKind};
+
+/// A node ready to run. Which of the `run_*` and `steer` applies is said by [`PreparedNode::shape`].
+pub trait PreparedNode: Send + Sync {
+    /// The type's declaration.
+    fn about(&self) -> &'static About;
+    /// Which of the methods below applies.
+    fn shape(&self) -> Shape;
+    /// Input ports.
+    fn inputs(&self) -> PortNames;
+    /// Output ports, without the error port.
+    fn outputs(&self) -> PortNames;
+    /// Parameters with every expression replaced by its value for this item: what an intent stores
+    /// and what `run_item` and `run_all` take. Pure [`Shape::All`] nodes return `Value::Null`.
+    fn resolve(&self, scope: &Scope, item: usize) -> Result<Value, Problem>;
+    /// What running it with these resolved parameters does.
+    fn effect(&self, resolved: &Value) -> EffectClass;
+    /// [`Shape::Each`]: the outputs for one item, not yet paired.
+    fn run_item<'a>(
+        &'a self,
+        cx: &'a NodeContext,
+        resolved: Value,
+        item: &'a Item,
+    ) -> BoxFuture<'a, Result<Vec<Item>, NodeError>>;
+    /// [`Shape::All`]: the outputs of all ports.
+    fn run_all<'a>(
+        &'a self,
+        cx: &'a NodeContext,
+        resolved: Value,
+        inputs: &'a [Items],
+    ) -> BoxFuture<'a, Result<Vec<Items>, NodeError>>;
+    /// [`Shape::Steer`]: what the engine shall do.
+    fn steer(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Directive, NodeError>;
+    /// [`Shape::Trigger`]: what to listen to.
+    fn trigger(&self) -> Option<TriggerKind>;
+}
+
+/// The shape of a node type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// [`crate::EachItem`]
+    Each,
+    /// [`crate::AllItems`]
+    All,
+    /// [`crate::Steer`]
+    Steer,
+    /// [`crate::Trigger`]
+    Trigger,
+}
+
+/// A parameter tree with its templates parsed once.
+#[derive(Clone, Debug)]
+pub enum Raw {
+    /// No expression anywhere below.
+    Literal(Value),
+    /// An expression.
+    Template(Template),
+    /// A list with an expression somewhere in it.
+    Array(Vec<Raw>),
+    /// An object with an expression somewhere in it.
+    Object(Vec<(String, Raw)>),
+}
+
+impl Raw {
+    /// Parses every string that begins with `=`. The error's pointer is relative to `value`.
+    pub fn parse(value: &Value) -> Result<Self, Problem> {
+        parse_at(value, &mut String::new())
+    }
+
+    /// The tree with every template evaluated for this item.
+    pub fn resolve(&self, scope: &Scope, item: usize) -> Result<Value, Problem> {
+        match self {
+            Self::Literal(value) => Ok(value.clone()),
+            Self::Template(template) => template.evaluate(scope, item),
+            Self::Array(list) => list
+                .iter()
+                .map(|raw| raw.resolve(scope, item))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
+            Self::Object(fields) => {
+                let mut object = Object::new();
+                for (name, raw) in fields {
+                    object.insert(name.clone(), raw.resolve(scope, item)?);
+                }
+                Ok(Value::Object(object))
+            }
+        }
+    }
+
+    /// Every template in the tree.
+    pub fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Literal(_) => Vec::new(),
+            Self::Template(template) => vec![template],
+            Self::Array(list) => list.iter().flat_map(Self::templates).collect(),
+            Self::Object(fields) => fields.iter().flat_map(|(_, raw)| raw.templates()).collect(),
+        }
+    }
+}
+
+fn parse_at(value: &Value, pointer: &mut String) -> Result<Raw, Problem> {
+    let below = |pointer: &mut String, key: &str, value: &Value| {
+        let length = pointer.len();
+        pointer.push('/');
+        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        let raw = parse_at(value, pointer);
+        pointer.truncate(length);
+        raw
+    };
+    match value {
+        Value::String(text) if text.starts_with('=') => {
+            Template::parse(text).map(Raw::Template).map_err(|problem| {
+                let (code, detail) = (problem.code, problem.detail.clone());
+                problem.at(pointer.clone(), code, detail)
+            })
+        }
+        Value::Array(list) => {
+            let mut parsed = Vec::with_capacity(list.len());
+            for (index, value) in list.iter().enumerate() {
+                parsed.push(below(pointer, &index.to_string(), value)?);
+            }
+            let literal = parsed.iter().all(|raw| matches!(raw, Raw::Literal(_)));
+            Ok(if literal { Raw::Literal(value.clone()) } else { Raw::Array(parsed) })
+        }
+        Value::Object(object) => {
+            let mut parsed = Vec::with_capacity(object.len());
+            for (name, value) in object {
+                parsed.push((name.clone(), below(pointer, name, value)?));
+            }
+            let literal = parsed.iter().all(|(_, raw)| matches!(raw, Raw::Literal(_)));
+            Ok(if literal { Raw::Literal(value.clone()) } else { Raw::Object(parsed) })
+        }
+        value => Ok(Raw::Literal(value.clone())),
+    }
+}
+
+/// Shared by everything that runs the same version of a workflow.
+pub type SharedNode = Arc<dyn PreparedNode>;

@@ -1,0 +1,52 @@
+//! Every node type there is, by name and version.
+
+use std::collections::BTreeMap;
+
+use kernel::{FieldProblem, Object, Value};
+
+use crate::about::About;
+use crate::prepared::SharedNode;
+
+/// One node type: its declaration and how to make one from a document's parameters.
+#[derive(Clone, Copy)]
+pub struct NodeType {
+    /// The declaration.
+    pub about: &'static About,
+    /// JSON Schema of the parameters, with the doc comments as descriptions.
+    pub schema: fn() -> Value,
+    /// Checks raw parameters (expressions unresolved) and makes a node of them. Pointers of the
+    /// problems are relative to the parameters.
+    pub prepare: fn(&Object) -> Result<SharedNode, Vec<FieldProblem>>,
+}
+
+/// A set of node types.
+#[derive(Clone, Default)]
+pub struct Registry {
+    types: BTreeMap<(&'static str, u32), NodeType>,
+}
+
+impl Registry {
+    /// A registry of these types.
+    pub fn new(types: impl IntoIterator<Item = NodeType>) -> Self {
+        let types = types.into_iter().map(|kind| ((kind.about.name, kind.about.version), kind));
+        Self { types: types.collect() }
+    }
+
+    /// Finds `name` or `name@version`; without a version the newest.
+    pub fn find(&self, reference: &str) -> Option<&NodeType> {
+        let (name, version) = match reference.split_once('@') {
+            Some((name, version)) => (name, Some(version.parse::<u32>().ok()?)),
+            None => (reference, None),
+        };
+        self.types
+            .iter()
+            .rev()
+            .find(|((known, v), _)| *known == name && version.is_none_or(|wanted| wanted == *v))
+            .map(|(_, kind)| kind)
+    }
+
+    /// Every type, sorted by name and version.
+    pub fn iter(&self) -> impl Iterator<Item = &NodeType> {
+        self.types.values()
+    }
+}

@@ -1,0 +1,197 @@
+//! The four shapes a node type can have.
+
+use std::future::Future;
+use std::time::Duration;
+
+use kernel::{FieldProblem, Item, Items, Object, Value};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::about::{About, EffectClass, PortNames};
+use crate::context::NodeContext;
+use crate::error::NodeError;
+
+/// Parameters of a node type; written by `#[params]`.
+pub trait Params: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static {
+    /// What the types cannot say; pointers are relative to the parameters.
+    fn check(&self) -> Vec<FieldProblem> {
+        Vec::new()
+    }
+}
+
+/// A node that works on one item at a time. The engine resolves the parameters for each item, and
+/// does pairing, windows, retries and continue-on-error.
+pub trait EachItem: Params {
+    /// The declaration.
+    const ABOUT: About;
+
+    /// What it does with these (resolved) parameters; at most [`About::effect`].
+    fn effect(&self) -> EffectClass {
+        Self::ABOUT.effect
+    }
+
+    /// The output items for one input item.
+    fn item(
+        &self,
+        cx: &NodeContext,
+        item: &Item,
+    ) -> impl Future<Output = Result<Vec<Item>, NodeError>> + Send;
+}
+
+/// A node that sees all its inputs at once, and pairs its outputs itself.
+///
+/// A pure one is made once per workflow version from the raw parameters: whatever may be an
+/// expression must be an [`crate::Expr`]. One that is not pure is made anew for each activation from
+/// parameters resolved for item 0.
+pub trait AllItems: Params {
+    /// The declaration.
+    const ABOUT: About;
+
+    /// What it does with these parameters; at most [`About::effect`].
+    fn effect(&self) -> EffectClass {
+        Self::ABOUT.effect
+    }
+
+    /// Input ports with these parameters.
+    fn inputs(&self) -> PortNames {
+        Self::ABOUT.inputs.iter().map(ToString::to_string).collect()
+    }
+
+    /// Output ports with these parameters.
+    fn outputs(&self) -> PortNames {
+        Self::ABOUT.outputs.iter().map(ToString::to_string).collect()
+    }
+
+    /// The items of each output port.
+    fn all(
+        &self,
+        cx: &NodeContext,
+        inputs: &[Items],
+    ) -> impl Future<Output = Result<Vec<Items>, NodeError>> + Send;
+}
+
+/// A node that asks the engine for something. Parameters as for a pure [`AllItems`].
+pub trait Steer: Params {
+    /// The declaration.
+    const ABOUT: About;
+
+    /// What the engine shall do.
+    fn steer(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Directive, NodeError>;
+}
+
+/// A node that starts runs.
+pub trait Trigger: Params {
+    /// The declaration.
+    const ABOUT: About;
+
+    /// What to listen to.
+    fn kind(&self) -> TriggerKind;
+}
+
+/// What a [`Steer`] node asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Directive {
+    /// Nothing: these are the outputs.
+    Outputs(Vec<Items>),
+    /// Go on with the input items after this long.
+    Wait(Duration),
+    /// Answer the caller of a synchronous hook, then pass the input items on.
+    Respond(Reply),
+    /// Run another workflow and go on with its last node's items.
+    Call {
+        /// Id or name of the workflow.
+        workflow: String,
+        /// One run for all items or one for each.
+        mode: CallMode,
+        /// Whether to wait for its end; otherwise the input items pass on.
+        wait: bool,
+    },
+}
+
+/// How many runs a call makes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CallMode {
+    /// One, with all items.
+    #[default]
+    Once,
+    /// One per item.
+    EachItem,
+}
+
+/// What triggers a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TriggerKind {
+    /// A person, the command line or an API call.
+    Manual,
+    /// An HTTP request.
+    Webhook(Hook),
+}
+
+/// What a webhook trigger listens to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Path below `/hooks/{workspace}/`; segments may be `:name` parameters.
+    pub path: String,
+    /// HTTP methods, upper case.
+    pub methods: Vec<String>,
+    /// Who answers.
+    pub respond: HookReply,
+    /// Whether the body is kept as it came, as binary property `data`.
+    pub raw_body: bool,
+}
+
+/// When and by whom a webhook's caller is answered.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum HookReply {
+    /// 202 as soon as the run is durable.
+    #[default]
+    Immediately,
+    /// With the items of the last node that ran.
+    LastNode,
+    /// By a `core.respond` node.
+    Node,
+}
+
+/// An answer to the caller of a hook.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, in order; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: ReplyBody,
+}
+
+/// The body of a [`Reply`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyBody {
+    /// None.
+    Empty,
+    /// JSON.
+    Json(Value),
+    /// Text as it is.
+    Text(String),
+    /// A binary property's bytes, by blob key.
+    Blob(kernel::item::BinaryRef),
+}
+
+impl Reply {
+    /// 200 with this JSON.
+    pub fn json(value: Value) -> Self {
+        Self { status: 200, headers: Vec::new(), body: ReplyBody::Json(value) }
+    }
+
+    /// 200 with the items' JSON as an array.
+    pub fn all_items(items: &[Item]) -> Self {
+        let list = items.iter().map(|item| Value::Object(Object::clone(&item.json))).collect();
+        Self::json(Value::Array(list))
+    }
+}
