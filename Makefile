@@ -1,0 +1,63 @@
+# The commands people use. Everything they need beyond Rust, a C compiler, Node and git is installed
+# by tools/setup, or named by it in one line.
+
+ifndef CARGO_TARGET_DIR
+CARGO_TARGET_DIR := $(shell tools/target-directory)
+endif
+export CARGO_TARGET_DIR
+
+# `make demo PROFILE=dev` builds faster and runs slower.
+PROFILE ?= release
+PROFILE_DIRECTORY = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+FLOWFORGE = $(CARGO_TARGET_DIR)/$(PROFILE_DIRECTORY)/flowforge
+
+# `make up LISTEN=0.0.0.0:8080 DATA_DIR=/var/lib/flowforge`
+LISTEN ?= 127.0.0.1:8080
+DATA_DIR ?= .flowforge
+
+# `make sim SEEDS=100000`
+SEEDS ?= 2000
+
+.PHONY: help setup build demo up check test sim crash bench contracts
+
+help:
+	@echo 'make demo    the main job end to end on real data, then again through a kill -9'
+	@echo 'make up      build and start on http://$(LISTEN), data in $(DATA_DIR)'
+	@echo 'make test    everything CI runs; ends with "N passed, N failed"'
+	@echo 'make check   formatting, lints, tidy, licences (no tests)'
+	@echo 'make sim     the engine against SEEDS=$(SEEDS) seeds of crashes, delays and duplicates'
+	@echo 'make crash   every fault point times every example workflow'
+	@echo 'make bench   every workload, one JSON object a line'
+	@echo 'make contracts  write the generated files in contracts/ anew'
+
+setup:
+	@tools/setup
+
+build: setup
+	cargo build --locked --profile $(PROFILE) --package flowforge
+
+demo: build
+	$(FLOWFORGE) demo
+
+up: build
+	exec $(FLOWFORGE) up --data-dir $(DATA_DIR) --listen $(LISTEN)
+
+check: setup
+	cargo xtask check
+
+test: setup
+	@cargo xtask test
+
+sim: setup
+	FLOWFORGE_SIM_SEEDS=$(SEEDS) cargo test --release --package flowforge-engine --test simulator
+
+crash: setup
+	cargo test --package flowforge --test crash -- --include-ignored --nocapture
+
+bench: build
+	@for workload in webhook steps fanout start queue; do \
+		$(FLOWFORGE) bench --workload $$workload --json || exit 1; \
+	done
+
+contracts: setup
+	cargo xtask contracts
