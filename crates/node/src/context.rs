@@ -1,6 +1,5 @@
 //! The world as a node sees it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use kernel::{Clock, Dice, Items, Problem, Value, WorkspaceId};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::NodeError;
+use crate::files::FileAccess;
 
 /// What a running node may use. One per activation and attempt.
 pub struct NodeContext {
@@ -61,7 +61,9 @@ pub trait Blobs: Send + Sync {
 /// Where user code runs: a child process with limits.
 pub trait CodeHost: Send + Sync {
     /// Runs the code; the result is what the script returned, not yet checked as items.
-    fn run<'a>(&'a self, request: CodeRequest) -> BoxFuture<'a, Result<Value, NodeError>>;
+    ///
+    /// Errors: `code.threw` with the line, `code.timeout`, `code.memory`, `code.crashed`.
+    fn run<'a>(&'a self, request: CodeRequest) -> BoxFuture<'a, Result<CodeOutcome, NodeError>>;
 }
 
 /// One run of user code.
@@ -71,9 +73,11 @@ pub struct CodeRequest {
     pub workspace: WorkspaceId,
     /// The script's text: the body of a function.
     pub code: String,
+    /// How often it is called.
+    pub mode: CodeMode,
     /// Variables it sees besides the built-in ones: name and JSON.
     pub globals: Vec<(String, Value)>,
-    /// `items` and `$input.all()`; for per-item code a single item.
+    /// `items` and `$input.all()`.
     pub items: Items,
     /// What other nodes have put out, for `$('Node')`.
     pub scope: Scope,
@@ -83,13 +87,29 @@ pub struct CodeRequest {
     pub cancel: CancellationToken,
 }
 
-/// Files inside the allowed folders; see `[files] allow` in the configuration.
-#[derive(Clone, Debug, Default)]
-pub struct FileAccess {
-    /// Folders that may be read and written, absolute. Empty: nothing may.
-    pub allow: Vec<PathBuf>,
-    /// Relative paths start here.
-    pub base: Option<PathBuf>,
-    /// Bytes a file may have when it is read.
-    pub bytes_max: u64,
+/// How often a script is called for the items of an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeMode {
+    /// Once, with all items.
+    Once,
+    /// For each item, in one runtime; the results come back as an array in the items' order.
+    EachItem,
+}
+
+/// What a script gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CodeOutcome {
+    /// What it returned; `undefined` is null.
+    pub value: Value,
+    /// What it wrote to the console, in order, cut to a bounded length.
+    pub console: Vec<ConsoleLine>,
+}
+
+/// One call of `console.log` and its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleLine {
+    /// `log`, `info`, `warn`, `error` or `debug`.
+    pub level: String,
+    /// The arguments, as text.
+    pub text: String,
 }

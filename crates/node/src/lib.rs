@@ -13,14 +13,18 @@ mod about;
 mod context;
 mod error;
 mod expression;
+mod files;
 mod prepared;
 mod registry;
 mod shape;
 
 pub use about::{About, EffectClass, MayHaveRun, PortNames};
-pub use context::{Blobs, CodeHost, CodeRequest, FileAccess, NodeContext, Services};
+pub use context::{
+    Blobs, CodeHost, CodeMode, CodeOutcome, CodeRequest, ConsoleLine, NodeContext, Services,
+};
 pub use error::NodeError;
 pub use expression::Expr;
+pub use files::{FileAccess, FileRead};
 pub use prepared::{PreparedNode, Raw, Shape, SharedNode};
 pub use registry::{NodeType, Registry};
 pub use shape::{
