@@ -1,1 +1,51 @@
-//! Placeholder while the crate is being written.
+//! Functions: everything a client may ask of FlowForge, each declared once.
+//!
+//! A function is an `async fn` with an attribute: [`query`] reads in a read-only transaction,
+//! [`mutation`] writes in one transaction that is retried on serialization failure, [`action`] has
+//! no transaction and may use services. The attribute leaves the body alone and emits
+//! `FUNCTION: `[`Function`] beside it: name, summary, method, path, permission, kind, schemas and
+//! an erased handler. A domain crate lists its `FUNCTION`s in `api/mod.rs`; the gateway makes
+//! routes of the lists, [`openapi`] makes the document.
+//!
+//! ```ignore
+//! /// The caller's workspace.
+//! #[query(GET "/v1/workspace", permission = crate::READ)]
+//! pub(super) async fn get_workspace(cx: &QueryContext) -> Result<WorkspaceView, Problem> { … }
+//!
+//! /// Makes an API key and shows it once.
+//! #[mutation(POST "/v1/api-keys", permission = crate::MANAGE, audit = "api_key.created", status = 201)]
+//! pub(super) async fn create_api_key(cx: &MutationContext, body: NewKey) -> Result<KeyOnce, Problem> { … }
+//! ```
+//!
+//! Arguments are known by their names, in any order after the context: `path` (a struct of the
+//! path's parameters), `query` (a struct of the query string), `body` (a JSON body) or `raw` (a
+//! [`RawBody`], with `accepts = "…"` naming its media types). The order of refusal is fixed: 401,
+//! 403, 404 for a path that cannot be, 400 for text that does not parse, 422 for what does not fit.
+//!
+//! Invariants: no transaction is opened before permission and arguments are checked; a handler
+//! never sees another workspace; what [`MutationContext::after_commit`] was given runs after the
+//! commit or not at all. Deliberately absent: HTTP servers, sockets, product words.
+
+mod answer;
+mod caller;
+mod context;
+mod declaration;
+mod fields;
+mod host;
+pub mod openapi;
+mod page;
+mod request;
+mod services;
+
+pub use answer::Answer;
+pub use caller::{Caller, Permission, Scopes};
+pub use context::{ActionContext, MutationContext, QueryContext};
+pub use declaration::{
+    Answering, BodyArgument, Function, Handler, Kind, Method, SchemaOf, schema_of,
+};
+pub use host::Host;
+pub use kernel::Problem;
+pub use macros::{action, mutation, query};
+pub use page::{Page, PageQuery};
+pub use request::{RawBody, Request};
+pub use services::{Services, ServicesBuilder};

@@ -63,6 +63,13 @@ codes! {
     CODE_TIMEOUT = "code.timeout" 422 "The code ran longer than allowed" final;
     CONFIG_INVALID = "config.invalid" 422 "The configuration is not valid" final;
     CSV_INVALID = "csv.invalid" 422 "The text is not valid CSV" final;
+    DATABASE_CHANGED_MIGRATION = "database.changed_migration" 500 "An applied migration is not what it was" final;
+    DATABASE_IN_USE = "database.in_use" 409 "Another program uses this data directory" final;
+    DATABASE_MIGRATION_FAILED = "database.migration_failed" 500 "A migration failed" final;
+    DATABASE_NEWER_SCHEMA = "database.newer_schema" 500 "The database belongs to a newer program" final;
+    DATABASE_NOT_INSTALLED = "database.not_installed" 500 "PostgreSQL is not installed" final;
+    DATABASE_NOT_STARTED = "database.not_started" 500 "The private PostgreSQL did not start" final;
+    DATABASE_PERMISSION = "database.permission" 500 "The database role may not do what is needed" final;
     DATABASE_UNAVAILABLE = "database.unavailable" 503 "The database cannot be reached" retry;
     DATABASE_UNSUPPORTED = "database.unsupported" 500 "This PostgreSQL is too old" final;
     EXPRESSION_DEADLINE = "expression.deadline" 422 "The expression ran longer than allowed" final;
@@ -91,6 +98,8 @@ codes! {
     REQUEST_MALFORMED = "request.malformed" 400 "The body cannot be parsed" final;
     REQUEST_METHOD = "request.method" 405 "The method is not allowed here" final;
     REQUEST_NOT_FOUND = "request.not_found" 404 "There is no such thing" final;
+    REQUEST_TIMEOUT = "request.timeout" 504 "The call took longer than allowed" retry;
+    REQUEST_UNSUPPORTED = "request.unsupported" 415 "The body's media type is not understood here" final;
     RUN_CANCELLED = "run.cancelled" 409 "The run was cancelled" final;
     RUN_FINISHED = "run.finished" 409 "The run has finished already" final;
     RUN_LIMIT = "run.limit" 422 "The run reached a limit" final;
