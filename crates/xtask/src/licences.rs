@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 
 use crate::workspace;
 
 /// Checks every package of the build against the policy.
 pub(crate) fn run() -> Result<()> {
     let policy = Policy::read(&std::fs::read_to_string(workspace::root().join("deny.toml"))?)?;
-    let packages = packages(&workspace::metadata()?)?;
+    let packages = packages(&workspace::dependency_lines()?);
     let findings = policy.findings(&packages);
     for finding in &findings {
         println!("licences: {finding}");
@@ -26,7 +25,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// How many crates are built in more than one version; tidy's ratchet holds it.
 pub(crate) fn duplicate_count() -> Result<usize> {
-    Ok(duplicates(&packages(&workspace::metadata()?)?).len())
+    Ok(duplicates(&packages(&workspace::dependency_lines()?)).len())
 }
 
 struct Policy {
@@ -125,21 +124,22 @@ impl Policy {
     }
 }
 
-/// The packages that are really built: those in the resolved graph.
-fn packages(metadata: &Value) -> Result<Vec<Package>> {
-    let nodes = metadata["resolve"]["nodes"].as_array().context("metadata without a graph")?;
-    let built: BTreeSet<&str> = nodes.iter().filter_map(|node| node["id"].as_str()).collect();
-    let all = metadata["packages"].as_array().context("metadata without packages")?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Ok(all
-        .iter()
-        .filter(|package| package["id"].as_str().is_some_and(|id| built.contains(id)))
-        .map(|package| Package {
-            name: text(&package["name"]),
-            version: text(&package["version"]),
-            licence: text(&package["license"]),
+/// Reads lines such as `serde v1.0.0 (proc-macro)|MIT OR Apache-2.0`.
+fn packages(lines: &str) -> Vec<Package> {
+    let unique: BTreeSet<&str> = lines.lines().collect();
+    unique
+        .into_iter()
+        .filter_map(|line| {
+            let (package, licence) = line.split_once('|')?;
+            let (name, version) = package.split_once(" v")?;
+            let version = version.split(' ').next().unwrap_or(version);
+            Some(Package {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                licence: licence.to_owned(),
+            })
         })
-        .collect())
+        .collect()
 }
 
 fn duplicates(packages: &[Package]) -> BTreeMap<&str, BTreeSet<&str>> {
@@ -195,6 +195,15 @@ mod tests {
         let findings = policy.findings(&packages);
         assert_eq!(findings.len(), 3, "{findings:?}");
         assert!(findings[0].contains("ring") && findings[2].contains("SSPL-1.0"));
+    }
+
+    #[test]
+    fn packages_are_read_once_each_with_version_and_licence() {
+        let line = "macros v1.2.3 (proc-macro)|MIT OR Apache-2.0";
+        let read = packages(&format!("{line}\n{line}\nnone v0.1.0|\n\n"));
+        assert_eq!(read.len(), 2);
+        assert_eq!((read[0].name.as_str(), read[0].version.as_str()), ("macros", "1.2.3"));
+        assert_eq!((read[0].licence.as_str(), read[1].licence.as_str()), ("MIT OR Apache-2.0", ""));
     }
 
     #[test]

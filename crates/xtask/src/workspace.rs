@@ -19,27 +19,15 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// What `cargo metadata` says of every package that this platform builds.
-pub(crate) fn metadata() -> Result<serde_json::Value> {
-    let output = cargo(&[
-        "metadata",
-        "--format-version=1",
-        "--locked",
-        "--all-features",
-        "--filter-platform",
-        host()?.as_str(),
-    ])
-    .stderr(Stdio::inherit())
-    .output()
-    .context("cargo metadata did not start")?;
-    ensure!(output.status.success(), "cargo metadata failed");
-    serde_json::from_slice(&output.stdout).context("cargo metadata printed no JSON")
-}
-
-/// The target triple of this machine.
-fn host() -> Result<String> {
-    let output = Command::new("rustc").arg("-vV").output().context("rustc did not start")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().find_map(|line| line.strip_prefix("host: "));
-    line.map(str::to_owned).context("rustc -vV names no host")
+/// One line `name vVERSION …|LICENCE` for every package that this machine really builds, ours and
+/// those of tests included. (`cargo metadata` also names what only other features would build.)
+pub(crate) fn dependency_lines() -> Result<String> {
+    let format = "{p}|{l}";
+    let output = cargo(&["tree", "--quiet", "--locked", "--workspace", "--no-dedupe"])
+        .args(["--prefix", "none", "--format", format])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo tree did not start")?;
+    ensure!(output.status.success(), "cargo tree failed");
+    String::from_utf8(output.stdout).context("cargo tree printed no UTF-8")
 }
