@@ -1,1 +1,3 @@
-//! Placeholder while the crate is being written.
+//! The engine: how runs are executed, recorded and survive.
+
+pub mod flusher;
