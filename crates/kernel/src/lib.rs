@@ -6,12 +6,14 @@
 pub mod clock;
 pub mod codes;
 pub mod duration;
+pub mod fault;
 pub mod id;
 pub mod item;
 pub mod json;
 pub mod limits;
 pub mod problem;
 pub mod secret;
+pub mod suggest;
 
 pub use clock::{Clock, Dice};
 pub use codes::Code;

@@ -10,6 +10,8 @@
 //! through [`NodeContext`].
 
 mod about;
+mod adapter;
+mod check;
 mod context;
 mod error;
 mod expression;
@@ -17,6 +19,8 @@ mod files;
 mod prepared;
 mod registry;
 mod shape;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use about::{About, EffectClass, MayHaveRun, PortNames};
 pub use context::{
@@ -25,6 +29,8 @@ pub use context::{
 pub use error::NodeError;
 pub use expression::Expr;
 pub use files::{FileAccess, FileRead};
+pub use kernel::FieldProblem;
+pub use macros::params;
 pub use prepared::{PreparedNode, Raw, Shape, SharedNode};
 pub use registry::{NodeType, Registry};
 pub use shape::{

@@ -22,32 +22,50 @@ pub trait PreparedNode: Send + Sync {
     /// Output ports, without the error port.
     fn outputs(&self) -> PortNames;
     /// Parameters with every expression replaced by its value for this item: what an intent stores
-    /// and what `run_item` and `run_all` take. Pure [`Shape::All`] nodes return `Value::Null`.
-    fn resolve(&self, scope: &Scope, item: usize) -> Result<Value, Problem>;
+    /// and what `run_item` and `run_all` take. `Value::Null` for nodes that resolve expressions
+    /// themselves: pure [`Shape::All`], [`Shape::Steer`].
+    fn resolve(&self, _scope: &Scope, _item: usize) -> Result<Value, Problem> {
+        Ok(Value::Null)
+    }
     /// What running it with these resolved parameters does.
     fn effect(&self, resolved: &Value) -> EffectClass;
     /// [`Shape::Each`]: the outputs for one item, not yet paired.
     fn run_item<'a>(
         &'a self,
-        cx: &'a NodeContext,
-        resolved: Value,
-        item: &'a Item,
-    ) -> BoxFuture<'a, Result<Vec<Item>, NodeError>>;
+        _cx: &'a NodeContext,
+        _resolved: Value,
+        _item: &'a Item,
+    ) -> BoxFuture<'a, Result<Vec<Item>, NodeError>> {
+        Box::pin(async { Err(wrong_shape(self.about())) })
+    }
     /// [`Shape::All`]: the outputs of all ports.
     fn run_all<'a>(
         &'a self,
-        cx: &'a NodeContext,
-        resolved: Value,
-        inputs: &'a [Items],
-    ) -> BoxFuture<'a, Result<Vec<Items>, NodeError>>;
+        _cx: &'a NodeContext,
+        _resolved: Value,
+        _inputs: &'a [Items],
+    ) -> BoxFuture<'a, Result<Vec<Items>, NodeError>> {
+        Box::pin(async { Err(wrong_shape(self.about())) })
+    }
     /// [`Shape::Steer`]: what the engine shall do.
-    fn steer(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Directive, NodeError>;
+    fn steer(&self, _cx: &NodeContext, _inputs: &[Items]) -> Result<Directive, NodeError> {
+        Err(wrong_shape(self.about()))
+    }
     /// [`Shape::Trigger`]: what to listen to.
-    fn trigger(&self) -> Option<TriggerKind>;
+    fn trigger(&self) -> Option<TriggerKind> {
+        None
+    }
+}
+
+/// What a node answers when it is asked as another shape: the engine has a fault.
+fn wrong_shape(about: &About) -> NodeError {
+    tracing::error!(node.kind = about.name, "a node was run as another shape than its own");
+    NodeError::Fatal(Problem::internal())
 }
 
 /// The shape of a node type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// [`crate::EachItem`]
     Each,
@@ -94,6 +112,18 @@ impl Raw {
                     object.insert(name.clone(), raw.resolve(scope, item)?);
                 }
                 Ok(Value::Object(object))
+            }
+        }
+    }
+
+    /// The tree as it was written.
+    pub fn source(&self) -> Value {
+        match self {
+            Self::Literal(value) => value.clone(),
+            Self::Template(template) => Value::String(template.source().to_owned()),
+            Self::Array(list) => list.iter().map(Self::source).collect(),
+            Self::Object(fields) => {
+                fields.iter().map(|(name, raw)| (name.clone(), raw.source())).collect()
             }
         }
     }

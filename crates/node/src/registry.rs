@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use kernel::{FieldProblem, Object, Value};
 
 use crate::about::About;
-use crate::prepared::SharedNode;
+use crate::prepared::{Shape, SharedNode};
 
 /// One node type: its declaration and how to make one from a document's parameters.
 #[derive(Clone, Copy)]
 pub struct NodeType {
     /// The declaration.
     pub about: &'static About,
+    /// Which of the four shapes it has.
+    pub shape: Shape,
     /// JSON Schema of the parameters, with the doc comments as descriptions.
     pub schema: fn() -> Value,
     /// Checks raw parameters (expressions unresolved) and makes a node of them. Pointers of the

@@ -13,6 +13,9 @@ use crate::error::NodeError;
 
 /// Parameters of a node type; written by `#[params]`.
 pub trait Params: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static {
+    /// Tag and variant that are meant where an internally tagged enum's tag is absent.
+    const DEFAULT_VARIANT: Option<(&'static str, &'static str)> = None;
+
     /// What the types cannot say; pointers are relative to the parameters.
     fn check(&self) -> Vec<FieldProblem> {
         Vec::new()

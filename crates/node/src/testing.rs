@@ -1,0 +1,120 @@
+//! A [`NodeContext`] for tests of node types: in-memory blobs, a clock that stands still, seeded
+//! dice, no code host, no allowed files.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use expr::{Execution, RunData, Scope, WorkflowInfo};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use kernel::clock::SeededDice;
+use kernel::item::BinaryRef;
+use kernel::{Clock, Items, Problem, RunId, WorkflowId, WorkspaceId, codes};
+use tokio_util::sync::CancellationToken;
+
+use crate::context::{Blobs, CodeHost, CodeOutcome, CodeRequest, NodeContext, Services};
+use crate::error::NodeError;
+
+/// The moment at which [`context`] stands still: 2026-03-01T12:00:00Z.
+pub const NOW: Timestamp = Timestamp::constant(1_772_366_400, 0);
+
+/// A context for these inputs. Expressions see them as the current inputs; no other node has run.
+pub fn context(inputs: &[Items]) -> NodeContext {
+    context_with(inputs, services())
+}
+
+/// [`context`] with services of the test's own.
+pub fn context_with(inputs: &[Items], services: Services) -> NodeContext {
+    NodeContext {
+        scope: scope(inputs),
+        services: Arc::new(services),
+        idempotency_key: "run:node:0:0:0".to_owned(),
+        cancel: CancellationToken::new(),
+        timeout: Duration::from_secs(30),
+    }
+}
+
+/// The scope of [`context`].
+pub fn scope(inputs: &[Items]) -> Scope {
+    Scope {
+        workspace: WorkspaceId::new(&StillClock, &SeededDice::new(1)),
+        workflow: Arc::new(WorkflowInfo {
+            id: WorkflowId::new(&StillClock, &SeededDice::new(2)),
+            name: "Test".to_owned(),
+            active: false,
+            timezone: "Europe/Berlin".to_owned(),
+        }),
+        execution: Execution { id: RunId::new(&StillClock, &SeededDice::new(3)), test: true },
+        now: NOW,
+        node: 0,
+        run_index: 0,
+        inputs: inputs.into(),
+        sources: vec![None; inputs.len()].into(),
+        data: Arc::new(RunData::default()),
+    }
+}
+
+/// The services of [`context`].
+pub fn services() -> Services {
+    Services {
+        http: egress::Client::new(egress::EgressSettings::default())
+            .expect("the default settings make a client"),
+        files: crate::FileAccess::default(),
+        blobs: Arc::new(MemoryBlobs::default()),
+        code: Arc::new(NoCode),
+        clock: Arc::new(StillClock),
+        dice: Arc::new(SeededDice::new(7)),
+    }
+}
+
+struct StillClock;
+
+impl Clock for StillClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Blobs in memory; keys are numbers in the form of a hash.
+#[derive(Default)]
+pub struct MemoryBlobs(Mutex<HashMap<String, Vec<u8>>>);
+
+impl Blobs for MemoryBlobs {
+    fn put<'a>(
+        &'a self,
+        _: WorkspaceId,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<BinaryRef, Problem>> {
+        Box::pin(async move {
+            let mut blobs = self.0.lock().expect("no test panics while it holds the lock");
+            let blob = format!("{:064x}", blobs.len() + 1);
+            let size = bytes.len() as u64;
+            blobs.insert(blob.clone(), bytes);
+            let mime_type = "application/octet-stream".to_owned();
+            Ok(BinaryRef { blob, mime_type, file_name: None, size })
+        })
+    }
+
+    fn get<'a>(&'a self, _: WorkspaceId, blob: &'a str) -> BoxFuture<'a, Result<Vec<u8>, Problem>> {
+        Box::pin(async move {
+            let blobs = self.0.lock().expect("no test panics while it holds the lock");
+            blobs.get(blob).cloned().ok_or_else(|| {
+                Problem::new(codes::FILE_NOT_FOUND, format!("There is no blob {blob}."))
+            })
+        })
+    }
+}
+
+struct NoCode;
+
+impl CodeHost for NoCode {
+    fn run<'a>(&'a self, _: CodeRequest) -> BoxFuture<'a, Result<CodeOutcome, NodeError>> {
+        Box::pin(async {
+            Err(NodeError::fatal(codes::CODE_CRASHED, "No code can run in this test."))
+        })
+    }
+}
