@@ -1,0 +1,586 @@
+//! The state of a run, and how each record changes it.
+//!
+//! `apply` is the only way the state changes, so that replaying the journal gives the same state as
+//! living through it. It has no I/O, no clock and no chance.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use expr::{NodeData, NodeRun, RunData, Source};
+use kernel::{Item, Items, Problem, RunId, codes};
+use workflow::{Edge, OnError, Order};
+
+use crate::door::RunStatus;
+use crate::outcome;
+use crate::plan::Plan;
+use crate::record::{ActivationId, Effect, Record, Start, Times};
+
+/// One execution of a node in a run.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// Index of the node.
+    pub node: u32,
+    /// How many back edges lie between the trigger and it: the iteration of the loop it is in.
+    pub path: u32,
+    /// How often the node was reached before.
+    pub ordinal: u32,
+    /// Items of each input port; let go of when it ends.
+    pub inputs: Arc<[Items]>,
+    /// Who delivered each input port.
+    pub sources: Arc<[Option<Source>]>,
+    /// Where it is.
+    pub phase: Phase,
+    /// Attempt it is at or ended with, from 1.
+    pub attempt: u32,
+    /// Outcome of each input item, for effects that go item by item; empty until the first intent.
+    pub done: Vec<Option<Result<Arc<Vec<Item>>, Problem>>>,
+    /// Effects whose intent is recorded and whose outcome is not.
+    pub intended: Option<Arc<[Effect]>>,
+    /// Index into the node's `NodeData::runs`, once it has outputs.
+    pub run_index: Option<u32>,
+    /// Why it failed, or the last attempt did.
+    pub problem: Option<Problem>,
+    /// When its last attempt began and how long it took.
+    pub times: Times,
+}
+
+/// Where an activation is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// May begin.
+    Ready,
+    /// Begun in this process.
+    Running,
+    /// Waits for a time: a wait node, or the next attempt.
+    Waiting {
+        /// Until when.
+        due: jiff::Timestamp,
+        /// Whether it begins again then; else it ends.
+        retry: bool,
+    },
+    /// Waits for the runs it called.
+    Calling {
+        /// Id or name of the called workflow.
+        workflow: String,
+        /// Ids of the called runs.
+        children: Vec<RunId>,
+        /// Their results so far.
+        results: Vec<Option<Result<Items, Problem>>>,
+    },
+    /// An effect may have run; waits for a person.
+    Asked,
+    /// Ended with outputs.
+    Succeeded,
+    /// Ended with an error.
+    Failed,
+    /// Stopped because its run ended.
+    Cancelled,
+}
+
+impl Phase {
+    /// Whether nothing more will happen to it.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// Items that arrived at a join and wait for the other ports.
+#[derive(Clone, Debug, Default)]
+struct Gathered {
+    ports: Vec<VecDeque<Arrival>>,
+    waiting: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Arrival {
+    items: Items,
+    source: Source,
+    path: u32,
+}
+
+/// A run in memory.
+pub struct RunState {
+    /// Its id.
+    pub run: RunId,
+    /// The workflow and what was worked out about it.
+    pub plan: Arc<Plan>,
+    /// How it began.
+    pub start: Start,
+    /// Records applied so far; the position of the next one.
+    pub position: u64,
+    /// `Running` or how it ended.
+    pub status: RunStatus,
+    /// Why it failed.
+    pub problem: Option<Problem>,
+    /// When it ended, in microseconds since its start.
+    pub ended_us: u64,
+    /// Outputs so far, as expressions see them.
+    pub data: Arc<RunData>,
+    /// How often a member read it back from its journal.
+    pub resumed: u32,
+    /// What the respond node said.
+    pub reply: Option<node::Reply>,
+    /// The activation that ended last.
+    pub last: Option<ActivationId>,
+    /// Every activation, in order of creation.
+    pub activations: Vec<Activation>,
+    /// Activations that may begin, in the order in which they shall.
+    pub ready: VecDeque<ActivationId>,
+    /// How many are in [`Phase::Running`].
+    pub running: usize,
+    /// How many are neither final nor ready nor running.
+    pub parked: usize,
+    /// Records not yet offered to the flusher, as written by [`crate::wire::write`].
+    pub journal: Vec<u8>,
+    gathered: Vec<Gathered>,
+    waiting_joins: usize,
+    live: Vec<u32>,
+    reached: Vec<u32>,
+    fatal: Option<Problem>,
+}
+
+impl RunState {
+    /// The state after the first record.
+    pub fn new(run: RunId, plan: Arc<Plan>, start: Start) -> Self {
+        let count = plan.graph.nodes.len();
+        let data = RunData {
+            names: Arc::clone(&plan.graph.names),
+            nodes: vec![Arc::new(NodeData::default()); count],
+        };
+        let gathered = plan
+            .graph
+            .nodes
+            .iter()
+            .map(|node| Gathered {
+                ports: if node.inputs.len() > 1 {
+                    vec![VecDeque::new(); node.inputs.len()]
+                } else {
+                    Vec::new()
+                },
+                waiting: false,
+            })
+            .collect();
+        let mut state = Self {
+            run,
+            journal: Vec::new(),
+            waiting_joins: 0,
+            plan,
+            position: 1,
+            status: RunStatus::Running,
+            problem: None,
+            ended_us: 0,
+            data: Arc::new(data),
+            resumed: 0,
+            reply: None,
+            last: None,
+            activations: Vec::with_capacity(count),
+            ready: VecDeque::new(),
+            running: 0,
+            parked: 0,
+            gathered,
+            live: vec![0; count],
+            reached: vec![0; count],
+            fatal: None,
+            start,
+        };
+        state.begin();
+        state
+    }
+
+    fn begin(&mut self) {
+        let node = self.start.trigger as usize;
+        let id = self.activate(node, Arc::new([]), Arc::new([]), 0);
+        let items = Arc::clone(&self.start.items);
+        self.ready.clear();
+        let ports = self.plan.graph.nodes[node].outputs.len().max(1);
+        let mut outputs = vec![Items::default(); ports];
+        outputs[0] = items;
+        self.finish(id, outputs, Times::default());
+        self.settle();
+    }
+
+    /// Applies the next record. Records about activations that have ended are ignored: a result may
+    /// come in after its run was cancelled.
+    pub fn apply(&mut self, record: Record) {
+        self.position += 1;
+        if self.status.is_final() {
+            return;
+        }
+        match record {
+            Record::Started(_) => {}
+            Record::Finished { activation, outputs, times } => {
+                if self.leave(activation, Phase::Succeeded) {
+                    self.finish(activation, outputs, times);
+                }
+            }
+            Record::Replied { activation, reply, times } => {
+                if self.leave(activation, Phase::Succeeded) {
+                    self.reply.get_or_insert(reply);
+                    let outputs = vec![self.passed_on(activation)];
+                    self.finish(activation, outputs, times);
+                }
+            }
+            Record::Failed { activation, problem, times } => {
+                if self.leave(activation, Phase::Failed) {
+                    self.fail(activation, problem, times);
+                }
+            }
+            Record::Retrying { activation, attempt, problem, due } => {
+                self.park(activation, Phase::Waiting { due, retry: true });
+                let activation = &mut self.activations[activation as usize];
+                activation.attempt = attempt + 1;
+                activation.intended = None;
+                activation.problem = Some(problem);
+            }
+            Record::Intended { activation, attempt, effects } => {
+                let activation = &mut self.activations[activation as usize];
+                activation.attempt = attempt;
+                activation.intended = Some(effects);
+            }
+            Record::Performed { activation, outcomes, times } => {
+                self.perform(activation, outcomes, times);
+            }
+            Record::Waiting { activation, due } => {
+                self.park(activation, Phase::Waiting { due, retry: false });
+            }
+            Record::Calling { activation, workflow, children, wait, .. } => {
+                if wait {
+                    let results = vec![None; children.len()];
+                    self.park(activation, Phase::Calling { workflow, children, results });
+                } else if self.leave(activation, Phase::Succeeded) {
+                    let outputs = vec![self.passed_on(activation)];
+                    self.finish(activation, outputs, Times::default());
+                }
+            }
+            Record::Returned { activation, child, result } => {
+                self.returned(activation, child, result);
+            }
+            Record::Asked { activation } => self.park(activation, Phase::Asked),
+            Record::Resumed { .. } => self.resumed += 1,
+            Record::Ended { status, problem, at_us } => self.end(status, problem, at_us),
+        }
+        self.settle();
+    }
+
+    /// Why the run has to fail, once an activation failed whose node stops the run.
+    pub fn fatal(&self) -> Option<&Problem> {
+        self.fatal.as_ref()
+    }
+
+    /// `Running`, `Waiting` when only timers, children or persons are waited for, or how it ended.
+    pub fn shown_status(&self) -> RunStatus {
+        let idle = self.ready.is_empty() && self.running == 0 && self.parked > 0;
+        if self.status == RunStatus::Running && idle { RunStatus::Waiting } else { self.status }
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_exhausted(&self) -> bool {
+        self.ready.is_empty() && self.running == 0 && self.parked == 0
+    }
+
+    /// Takes the next activation to run, as far as order and parallelism allow.
+    pub fn next_ready(&mut self) -> Option<ActivationId> {
+        let settings = &self.plan.graph.settings;
+        let room = match settings.order {
+            Order::Parallel => settings.max_parallel_nodes,
+            Order::Sequential => 1,
+        };
+        // In sequential order a parked activation holds its place: its branch is not done.
+        let busy = match settings.order {
+            Order::Parallel => self.running,
+            Order::Sequential => self.running + self.parked,
+        };
+        if busy >= room {
+            return None;
+        }
+        let id = self.ready.pop_front()?;
+        self.activations[id as usize].phase = Phase::Running;
+        self.running += 1;
+        Some(id)
+    }
+
+    /// Brings a parked activation back: its wait for the next attempt is over, or it was asked
+    /// about.
+    pub fn resume(&mut self, id: ActivationId) {
+        let activation = &mut self.activations[id as usize];
+        if matches!(activation.phase, Phase::Waiting { .. } | Phase::Asked) {
+            activation.phase = Phase::Running;
+            self.parked -= 1;
+            self.running += 1;
+        }
+    }
+
+    /// What a node that changes nothing puts out: its first input, paired one to one.
+    pub fn passed_on(&self, id: ActivationId) -> Items {
+        outcome::pass_on(&self.activations[id as usize].inputs)
+    }
+
+    /// Every input item's index that has no outcome yet.
+    pub fn open_items(&self, id: ActivationId) -> Vec<u32> {
+        let activation = &self.activations[id as usize];
+        let count = activation.inputs.first().map_or(0, |items| items.len());
+        (0..count as u32)
+            .filter(|item| activation.done.get(*item as usize).is_none_or(Option::is_none))
+            .collect()
+    }
+
+    fn activate(
+        &mut self,
+        node: usize,
+        inputs: Arc<[Items]>,
+        sources: Arc<[Option<Source>]>,
+        path: u32,
+    ) -> ActivationId {
+        let id = self.activations.len() as ActivationId;
+        self.activations.push(Activation {
+            node: node as u32,
+            path,
+            ordinal: self.reached[node],
+            inputs,
+            sources,
+            phase: Phase::Ready,
+            attempt: 1,
+            done: Vec::new(),
+            intended: None,
+            run_index: None,
+            problem: None,
+            times: Times::default(),
+        });
+        self.reached[node] += 1;
+        self.live[node] += 1;
+        self.ready.push_back(id);
+        id
+    }
+
+    /// Moves an activation to its end; false if it had ended already.
+    fn leave(&mut self, id: ActivationId, to: Phase) -> bool {
+        let activation = &mut self.activations[id as usize];
+        match activation.phase {
+            Phase::Succeeded | Phase::Failed | Phase::Cancelled => return false,
+            Phase::Running => self.running -= 1,
+            Phase::Ready => self.ready.retain(|ready| *ready != id),
+            Phase::Waiting { .. } | Phase::Calling { .. } | Phase::Asked => self.parked -= 1,
+        }
+        activation.phase = to;
+        true
+    }
+
+    fn park(&mut self, id: ActivationId, phase: Phase) {
+        let activation = &mut self.activations[id as usize];
+        match activation.phase {
+            Phase::Running => self.running -= 1,
+            Phase::Ready => self.ready.retain(|ready| *ready != id),
+            Phase::Waiting { .. } | Phase::Calling { .. } | Phase::Asked => {
+                activation.phase = phase;
+                return;
+            }
+            Phase::Succeeded | Phase::Failed | Phase::Cancelled => return,
+        }
+        activation.phase = phase;
+        self.parked += 1;
+    }
+
+    /// Stores the outputs and delivers them along the connections.
+    fn finish(&mut self, id: ActivationId, outputs: Vec<Items>, times: Times) {
+        let activation = &mut self.activations[id as usize];
+        if activation.phase == Phase::Ready {
+            activation.phase = Phase::Succeeded;
+        }
+        activation.times = times;
+        activation.inputs = Arc::new([]);
+        activation.done = Vec::new();
+        activation.intended = None;
+        let (node, path) = (activation.node as usize, activation.path);
+        let sources = Arc::clone(&activation.sources);
+        self.live[node] -= 1;
+        self.last = Some(id);
+
+        let data = Arc::make_mut(&mut self.data);
+        let runs = &mut Arc::make_mut(&mut data.nodes[node]).runs;
+        let run = runs.len() as u32;
+        runs.push(Arc::new(NodeRun { outputs: outputs.clone(), sources }));
+        self.activations[id as usize].run_index = Some(run);
+
+        let first_new = self.ready.len();
+        let plan = Arc::clone(&self.plan);
+        for (port, items) in outputs.into_iter().enumerate() {
+            if items.is_empty() {
+                continue;
+            }
+            let source = Source { node: node as u32, run, output: port as u32 };
+            for edge in plan.graph.nodes[node].targets.get(port).into_iter().flatten() {
+                let path = path + u32::from(edge.back);
+                self.deliver(*edge, Arrival { items: Arc::clone(&items), source, path });
+            }
+        }
+        if plan.graph.settings.order == Order::Sequential {
+            // Depth first: what just became ready goes before what was ready.
+            self.ready.rotate_left(first_new.min(self.ready.len()));
+        }
+    }
+
+    fn deliver(&mut self, edge: Edge, arrival: Arrival) {
+        let gathered = &mut self.gathered[edge.to];
+        if gathered.ports.is_empty() {
+            let Arrival { items, source, path } = arrival;
+            self.activate(edge.to, Arc::new([items]), Arc::new([Some(source)]), path);
+            return;
+        }
+        gathered.ports[edge.input].push_back(arrival);
+        if !gathered.waiting {
+            gathered.waiting = true;
+            self.waiting_joins += 1;
+            self.live[edge.to] += 1;
+        }
+        if self.missing_ports(edge.to).next().is_none() {
+            self.join(edge.to);
+        }
+    }
+
+    /// Connected ports of a join at which nothing has arrived.
+    fn missing_ports(&self, node: usize) -> impl Iterator<Item = usize> {
+        let ports = self.plan.joins[node].as_ref().map_or(&[][..], |join| &join.ports);
+        let gathered = &self.gathered[node].ports;
+        (0..ports.len()).filter(|port| ports[*port].connected && gathered[*port].is_empty())
+    }
+
+    /// Lets a join run with what has arrived: one arrival of each port.
+    fn join(&mut self, node: usize) {
+        let gathered = &mut self.gathered[node];
+        let arrivals: Vec<_> = gathered.ports.iter_mut().map(VecDeque::pop_front).collect();
+        gathered.waiting = gathered.ports.iter().any(|port| !port.is_empty());
+        if !gathered.waiting {
+            self.waiting_joins -= 1;
+            self.live[node] -= 1;
+        }
+        let path = arrivals.iter().flatten().map(|arrival| arrival.path).max().unwrap_or(0);
+        let sources =
+            arrivals.iter().map(|one| one.as_ref().map(|arrival| arrival.source)).collect();
+        let inputs = arrivals
+            .into_iter()
+            .map(|one| one.map_or_else(Items::default, |arrival| arrival.items))
+            .collect();
+        self.activate(node, inputs, sources, path);
+    }
+
+    /// Lets joins run whose missing ports can no longer get anything.
+    fn settle(&mut self) {
+        while let Some(node) = self.joinable() {
+            self.join(node);
+        }
+    }
+
+    fn joinable(&self) -> Option<usize> {
+        if self.waiting_joins == 0 || self.status.is_final() || self.fatal.is_some() {
+            return None;
+        }
+        let mut waiting =
+            (0..self.gathered.len()).filter(|node| self.gathered[*node].waiting).peekable();
+        let first = *waiting.peek()?;
+        let ready = waiting.find(|node| {
+            let ports = self.plan.joins[*node].as_ref().map_or(&[][..], |join| &join.ports);
+            self.missing_ports(*node).all(|port| {
+                let plan = &ports[port];
+                !(0..self.live.len())
+                    .any(|other| self.live[other] > 0 && plan.reachable_from(other))
+            })
+        });
+        // Joins in a loop may wait for each other; the first one in the document goes ahead.
+        ready.or_else(|| self.is_exhausted().then_some(first))
+    }
+
+    fn perform(
+        &mut self,
+        id: ActivationId,
+        outcomes: Vec<(u32, Result<Vec<Item>, Problem>)>,
+        times: Times,
+    ) {
+        let activation = &mut self.activations[id as usize];
+        if activation.phase.is_final() {
+            return;
+        }
+        let count = activation.inputs.first().map_or(0, |items| items.len());
+        activation.done.resize(count, None);
+        for (item, outcome) in outcomes {
+            activation.done[item as usize] = Some(outcome.map(Arc::new));
+        }
+        activation.intended = None;
+        activation.attempt = 1;
+        activation.times = times;
+        if activation.done.iter().any(Option::is_none) {
+            return;
+        }
+        let done: Vec<_> = activation.done.drain(..).flatten().collect();
+        let inputs = Arc::clone(&activation.inputs);
+        let node = &self.plan.graph.nodes[activation.node as usize];
+        match outcome::assemble(node, &inputs, done) {
+            Ok(outputs) => {
+                if self.leave(id, Phase::Succeeded) {
+                    self.finish(id, outputs, times);
+                }
+            }
+            Err(problem) => {
+                if self.leave(id, Phase::Failed) {
+                    self.fail(id, problem, times);
+                }
+            }
+        }
+    }
+
+    fn returned(&mut self, id: ActivationId, child: u32, result: Result<Items, Problem>) {
+        let Phase::Calling { results, .. } = &mut self.activations[id as usize].phase else {
+            return;
+        };
+        results[child as usize] = Some(result);
+        if results.iter().any(Option::is_none) {
+            return;
+        }
+        let results: Vec<_> = results.drain(..).flatten().collect();
+        let inputs = Arc::clone(&self.activations[id as usize].inputs);
+        match outcome::gather_children(&inputs, results) {
+            Ok(outputs) => {
+                self.leave(id, Phase::Succeeded);
+                self.finish(id, outputs, Times::default());
+            }
+            Err(problem) => {
+                self.leave(id, Phase::Failed);
+                self.fail(id, problem, Times::default());
+            }
+        }
+    }
+
+    /// A final failure: the run stops, or the items pass on with the error.
+    fn fail(&mut self, id: ActivationId, problem: Problem, times: Times) {
+        let activation = &mut self.activations[id as usize];
+        activation.problem = Some(problem.clone());
+        activation.times = times;
+        let index = activation.node as usize;
+        let node = &self.plan.graph.nodes[index];
+        let stops = node.on_error == OnError::Stop || problem.code == codes::RUN_LIMIT;
+        if stops {
+            activation.inputs = Arc::new([]);
+            self.live[index] -= 1;
+            self.last = Some(id);
+            let name = node.name.to_string();
+            self.fatal.get_or_insert_with(|| problem.in_node(name));
+            return;
+        }
+        let outputs = outcome::error_outputs(node, &activation.inputs, &problem);
+        self.finish(id, outputs, times);
+    }
+
+    fn end(&mut self, status: RunStatus, problem: Option<Problem>, at_us: u64) {
+        self.status = status;
+        self.problem = problem;
+        self.ended_us = at_us;
+        for activation in &mut self.activations {
+            if !activation.phase.is_final() {
+                activation.phase = Phase::Cancelled;
+                activation.inputs = Arc::new([]);
+            }
+        }
+        self.ready.clear();
+        self.running = 0;
+        self.parked = 0;
+    }
+}
