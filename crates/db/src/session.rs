@@ -41,11 +41,7 @@ impl Session {
         role: &str,
         settings: &[(&'static str, String)],
     ) -> Result<Self, Error> {
-        let mut text = format!("SET ROLE {role}");
-        for (name, value) in settings {
-            text.push_str(&format!("; SET {name} = '{}'", value.replace('\'', "''")));
-        }
-        client.batch_execute(&text).await?;
+        // Before the role is set: the others may not see when the login's backends began.
         let row = client
             .query_typed_one(
                 "SELECT pid, backend_start FROM pg_stat_get_activity(pg_backend_pid())",
@@ -53,6 +49,11 @@ impl Session {
             )
             .await?;
         let backend = Backend { pid: row.try_get(0)?, started_at: row.try_get(1)? };
+        let mut text = format!("SET ROLE {role}");
+        for (name, value) in settings {
+            text.push_str(&format!("; SET {name} = '{}'", value.replace('\'', "''")));
+        }
+        client.batch_execute(&text).await?;
         Ok(Self { client, backend })
     }
 
