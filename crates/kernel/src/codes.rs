@@ -109,11 +109,24 @@ codes! {
     RUN_TIMEOUT = "run.timeout" 504 "The run took longer than allowed" final;
     SERVER_OVERLOADED = "server.overloaded" 503 "The server is at its limit" retry;
     STORAGE_FULL = "storage.full" 503 "The disk is full" retry;
+    WORKFLOW_BACK_EDGE = "workflow.back_edge" 422 "A back edge closes no loop" final;
+    WORKFLOW_BAD_NAME = "workflow.bad_name" 422 "A name is empty, too long or not printable" final;
     WORKFLOW_CYCLE = "workflow.cycle" 422 "The workflow has a cycle" final;
+    WORKFLOW_DANGLING_CONNECTION = "workflow.dangling_connection" 422 "A connection names a node that does not exist" final;
+    WORKFLOW_DUPLICATE_CONNECTION = "workflow.duplicate_connection" 422 "A connection stands there twice" final;
+    WORKFLOW_DUPLICATE_NODE = "workflow.duplicate_node" 422 "Two nodes have the same name" final;
     WORKFLOW_INVALID = "workflow.invalid" 422 "The workflow is not valid" final;
     WORKFLOW_MALFORMED = "workflow.malformed" 400 "The document cannot be parsed" final;
+    WORKFLOW_NAME_TAKEN = "workflow.name_taken" 409 "Another workflow has this name" final;
+    WORKFLOW_NO_TRIGGER = "workflow.no_trigger" 422 "Nothing starts the workflow" final;
     WORKFLOW_NOT_FOUND = "workflow.not_found" 404 "There is no such workflow" final;
     WORKFLOW_NOT_PUBLISHED = "workflow.not_published" 409 "The workflow has no published version" final;
+    WORKFLOW_NOT_UPSTREAM = "workflow.not_upstream" 422 "An expression refers to a node that does not run before it" final;
+    WORKFLOW_TOO_LARGE = "workflow.too_large" 422 "The workflow has more nodes than allowed" final;
+    WORKFLOW_UNKNOWN_NODE = "workflow.unknown_node" 422 "There is no node of this name" final;
+    WORKFLOW_UNKNOWN_PORT = "workflow.unknown_port" 422 "The node has no such port" final;
+    WORKFLOW_UNKNOWN_TYPE = "workflow.unknown_type" 422 "There is no such node type" final;
+    WORKFLOW_UNREACHABLE_NODE = "workflow.unreachable_node" 422 "No trigger leads to the node" final;
 }
 
 #[cfg(test)]

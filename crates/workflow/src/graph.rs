@@ -3,12 +3,14 @@
 //! A graph is immutable and shared by every run of its version. Nodes are addressed by index, in
 //! the document's order.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use expr::{Names, WorkflowInfo};
 use kernel::{Items, VersionId, WorkspaceId};
 use node::{MayHaveRun, SharedNode};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One version of a workflow, ready to run.
 pub struct Graph {
@@ -81,7 +83,10 @@ pub struct Edge {
 }
 
 /// What a node's final failure does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum OnError {
     /// The run fails.
     #[default]
@@ -108,7 +113,10 @@ pub struct Retry {
 }
 
 /// How the wait between attempts grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Backoff {
     /// Doubles each time.
     #[default]
@@ -137,7 +145,10 @@ pub struct Settings {
 }
 
 /// Order of branches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Order {
     /// As they become ready, up to `max_parallel_nodes` at once.
     #[default]
@@ -155,6 +166,49 @@ pub enum Retention {
     Days(u16),
     /// Until deleted.
     Forever,
+}
+
+impl Retention {
+    /// Every class.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Days(1),
+        Self::Days(7),
+        Self::Days(30),
+        Self::Days(90),
+        Self::Days(365),
+        Self::Forever,
+    ];
+
+    /// The class of a text such as `30d`; `None` when there is no such class.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.to_string() == text)
+    }
+}
+
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Days(days) => write!(f, "{days}d"),
+            Self::Forever => f.write_str("forever"),
+        }
+    }
+}
+
+impl Serialize for Retention {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Retention {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom("expected none, 1d, 7d, 30d, 90d, 365d or forever")
+        })
+    }
 }
 
 impl Default for Settings {

@@ -1,5 +1,22 @@
 //! Workflows: documents people write, the graph the engine runs, drafts and immutable versions.
+//!
+//! A workflow has one **draft**, which every save replaces (its `revision` goes up by one; a save
+//! that names an older revision is refused), and any number of immutable **versions**, one per
+//! publish. Runs keep the version they began with.
+//!
+//! Invariants: a stored draft parses; a stored version is valid, has a trigger, and names the
+//! version of every node type. A [`Graph`] is only ever made of a valid document.
+//!
+//! Deliberately absent: running (crate `engine`), hook addresses (crate `trigger`, told through
+//! [`PublishObserver`]), the node types themselves (a [`node::Registry`] is passed in).
 
+mod assemble;
+mod check;
+pub mod document;
 pub mod graph;
+mod order;
+mod validate;
 
+pub use document::{Connection, Document, DocumentNode, MediaType, Port, Source};
 pub use graph::{Backoff, Edge, Graph, GraphNode, OnError, Order, Retention, Retry, Settings};
+pub use validate::{Warning, validate};
