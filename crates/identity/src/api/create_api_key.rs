@@ -1,0 +1,136 @@
+//! `POST /v1/api-keys`
+
+use function::{MutationContext, Problem, Scopes, mutation};
+use jiff::Timestamp;
+use kernel::{ApiKeyId, codes};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::key::Key;
+use crate::model::ApiKeyView;
+use crate::store::{self, NewKeyRow};
+
+/// Scopes a key may have.
+const SCOPES_MAX: usize = 100;
+
+/// What the new key shall be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewApiKey {
+    /// What its owner calls it, 1 to 200 bytes.
+    #[schemars(length(min = 1, max = 200))]
+    name: String,
+    /// What it allows: `*`, `workflow.*` or `workflow.read`; no more than the key that makes it.
+    #[schemars(length(min = 1, max = 100))]
+    scopes: Vec<String>,
+    /// When it ends by itself.
+    #[serde(default)]
+    expires_at: Option<Timestamp>,
+}
+
+/// A new key and its secret, which is shown only here.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct CreatedApiKey {
+    /// The key without its secret.
+    api_key: ApiKeyView,
+    /// The whole key: keep it, it is stored nowhere.
+    key: String,
+}
+
+/// Makes an API key and shows it once.
+///
+/// The key may do no more than the key it is made with.
+#[mutation(POST "/v1/api-keys", permission = crate::WRITE_KEYS, audit = "api_key.created", status = 201)]
+pub(super) async fn create_api_key(
+    cx: &MutationContext,
+    body: NewApiKey,
+) -> Result<CreatedApiKey, Problem> {
+    check(&body, &cx.caller().scopes, cx.clock().now())?;
+    let key = Key::generate()?;
+    let row = NewKeyRow {
+        id: ApiKeyId::new(cx.clock(), cx.dice()),
+        principal: cx.caller().principal,
+        name: &body.name,
+        prefix: key.prefix(),
+        hash: key.hash(),
+        scopes: &body.scopes,
+        expires_at: body.expires_at,
+    };
+    let api_key = store::add_key(&mut *cx.tx().await, cx.workspace(), &row).await?;
+    Ok(CreatedApiKey { api_key, key: key.text().expose().clone() })
+}
+
+fn check(wanted: &NewApiKey, own: &Scopes, now: Timestamp) -> Result<(), Problem> {
+    let mut wrong = Vec::new();
+    if wanted.name.is_empty() || wanted.name.len() > 200 || wanted.name.contains('\0') {
+        wrong.push(("/name".to_owned(), "must have 1 to 200 bytes, none of them NUL"));
+    }
+    if wanted.scopes.is_empty() || wanted.scopes.len() > SCOPES_MAX {
+        wrong.push(("/scopes".to_owned(), "must have 1 to 100 entries"));
+    }
+    for (index, scope) in wanted.scopes.iter().enumerate() {
+        if !well_formed(scope) {
+            wrong.push((format!("/scopes/{index}"), "must be `*`, `noun.*` or `noun.verb`"));
+        }
+    }
+    if wanted.expires_at.is_some_and(|end| end <= now) {
+        wrong.push(("/expires_at".to_owned(), "must lie in the future"));
+    }
+    if !wrong.is_empty() {
+        let problem = Problem::new(codes::REQUEST_INVALID, "The key cannot be made like this.");
+        return Err(wrong.into_iter().fold(problem, |problem, (pointer, what)| {
+            problem.at(pointer, codes::REQUEST_INVALID, what)
+        }));
+    }
+    match wanted.scopes.iter().find(|scope| !covers(own, scope)) {
+        None => Ok(()),
+        Some(scope) => Err(Problem::new(
+            codes::AUTH_FORBIDDEN,
+            format!("The key this is asked with does not have the scope `{scope}` itself."),
+        )),
+    }
+}
+
+fn well_formed(scope: &str) -> bool {
+    let word = |text: &str| {
+        (1..=50).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    match scope.split_once('.') {
+        None => scope == "*",
+        Some((noun, verb)) => word(noun) && (verb == "*" || word(verb)),
+    }
+}
+
+/// Whether everything `scope` allows is allowed by `own`. A whole noun is only covered by itself
+/// or by everything, whatever verbs there are today.
+fn covers(own: &Scopes, scope: &str) -> bool {
+    let has = |wanted: &str| own.as_slice().iter().any(|scope| scope == wanted);
+    match scope.strip_suffix(".*") {
+        _ if has("*") || has(scope) => true,
+        Some(_) => false,
+        None => {
+            let noun = scope.split_once('.').map_or("", |(noun, _)| noun);
+            has(&format!("{noun}.*"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use function::Permission;
+
+    use super::*;
+
+    #[test]
+    fn a_key_covers_what_it_has_and_nothing_wider() {
+        let own = Scopes::new(["run.*".to_owned(), "workflow.read".to_owned()]);
+        assert!(covers(&own, "run.read"));
+        assert!(covers(&own, "run.*"));
+        assert!(covers(&own, "workflow.read"));
+        assert!(!covers(&own, "workflow.*"));
+        assert!(!covers(&own, "workflow.write"));
+        assert!(!covers(&own, "*"));
+        assert!(own.allow(Permission("run.read")));
+    }
+}

@@ -1,0 +1,22 @@
+//! `GET /v1/api-keys`
+
+use function::{Page, PageQuery, Problem, QueryContext, query};
+use kernel::codes;
+
+use crate::model::ApiKeyView;
+use crate::store;
+
+/// The workspace's API keys, newest first, without their secrets.
+#[query(GET "/v1/api-keys", permission = crate::READ_KEYS)]
+pub(super) async fn list_api_keys(
+    cx: &QueryContext,
+    query: PageQuery,
+) -> Result<Page<ApiKeyView>, Problem> {
+    let before =
+        query.cursor.as_deref().map(str::parse).transpose().map_err(|_| {
+            Problem::new(codes::REQUEST_INVALID, "`cursor` is not the `next` of an earlier page.")
+                .at("/query/cursor", codes::REQUEST_INVALID, "not the `next` of an earlier page")
+        })?;
+    let rows = store::list_keys(&mut *cx.tx().await, cx.workspace(), before, query.rows()).await?;
+    Ok(Page::of(rows, query.limit(), |key| key.id.to_string()))
+}
