@@ -58,6 +58,7 @@ codes! {
     AUTH_FORBIDDEN = "auth.forbidden" 403 "The key may not do this" final;
     AUTH_REQUIRED = "auth.required" 401 "A valid API key is required" final;
     CODE_CRASHED = "code.crashed" 500 "The code process ended unexpectedly" retry;
+    CODE_INVALID = "code.invalid" 422 "The code does not parse" final;
     CODE_MEMORY = "code.memory" 422 "The code used more memory than allowed" final;
     CODE_THREW = "code.threw" 422 "The code threw an error" final;
     CODE_TIMEOUT = "code.timeout" 422 "The code ran longer than allowed" final;
