@@ -14,9 +14,11 @@ mod assemble;
 mod check;
 pub mod document;
 pub mod graph;
+mod observer;
 mod order;
 mod validate;
 
 pub use document::{Connection, Document, DocumentNode, MediaType, Port, Source};
 pub use graph::{Backoff, Edge, Graph, GraphNode, OnError, Order, Retention, Retry, Settings};
+pub use observer::{PublishObserver, Stored};
 pub use validate::{Warning, validate};
