@@ -1,0 +1,142 @@
+//! The command line: what can be typed, with its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Durable workflows on PostgreSQL: draw them, run them, never lose a run.
+#[derive(Debug, Parser)]
+#[command(name = "flowforge", version, max_term_width = 100)]
+pub(crate) struct CommandLine {
+    /// The configuration file; without it `flowforge.toml` in this folder, if there is one.
+    #[arg(long, global = true, env = "FLOWFORGE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start everything; without a database URL a private PostgreSQL, too.
+    Up(Place),
+    /// Start everything on the configured database.
+    Serve(Place),
+    /// Bring the configured or private database to this version's schema, then stop.
+    Migrate(Place),
+    /// Run a workflow file and print what every node did.
+    Run(Run),
+    /// Measure; prints one JSON object.
+    Bench(Bench),
+    /// Check or print the configuration.
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Look at everything FlowForge needs and say what is wrong.
+    Doctor(Place),
+    /// Run the example of the README, kill the server in its middle and show that nothing is lost.
+    Demo,
+    /// Run code of workflows; started by the server itself.
+    #[command(hide = true)]
+    CodeHost,
+    /// Send the load of `bench`; started by it.
+    #[command(hide = true)]
+    BenchLoad(crate::bench::load::Load),
+}
+
+/// Where the data is and where to listen.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Place {
+    /// Folder for the private PostgreSQL, the lock and the owner's key [default: .flowforge].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address to listen on, such as 127.0.0.1:0 for any free port [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+}
+
+/// `flowforge config …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Say whether the configuration is valid, and everything that is wrong with it.
+    Check,
+    /// Print every setting as it is in effect, without secrets.
+    Print,
+    /// Print the JSON Schema of the configuration file.
+    Schema,
+}
+
+/// `flowforge run …`
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The workflow: YAML or JSON.
+    pub(crate) file: PathBuf,
+    /// Name of the trigger to start at; without it the manual trigger, else the first one.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) trigger: Option<String>,
+    /// What the trigger puts out: JSON (an object, an item or a list of either), or @file.
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub(crate) input: Option<String>,
+    /// Whether pinned outputs stand in for their nodes.
+    #[arg(long, value_enum, default_value_t = Pins::Ignore)]
+    pub(crate) pins: Pins,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// Whether pinned outputs stand in for their nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pins {
+    /// Every node runs.
+    Ignore,
+    /// Nodes with a pinned output do not run.
+    Use,
+}
+
+/// `flowforge bench …`
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// What to measure.
+    #[arg(long, value_enum)]
+    pub(crate) workload: Workload,
+    /// How long to measure, after a warm-up of a fifth of it.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
+    /// Requests in flight [default: what the workload is judged by].
+    #[arg(long)]
+    pub(crate) concurrency: Option<usize>,
+    /// Effect class of the steps.
+    #[arg(long, value_enum, default_value_t = StepClass::External)]
+    pub(crate) class: StepClass,
+    /// Print one JSON object instead of lines for people.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Workload {
+    /// Webhook → compute → if → respond, by HTTP.
+    Webhook,
+    /// Ten steps in sequence.
+    Steps,
+    /// A hundred parallel steps and their join.
+    Fanout,
+    /// Starting runs that do nothing.
+    Start,
+    /// Enqueueing and draining jobs that do nothing.
+    Queue,
+}
+
+/// Effect class of the steps of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StepClass {
+    /// Each step waits until everything before it is durable.
+    External,
+    /// Steps wait for nothing.
+    Pure,
+}

@@ -1,0 +1,133 @@
+//! Configuration: one TOML file, the environment and the command line, checked as a whole.
+//!
+//! Later sources win: defaults, then the file, then `FLOWFORGE_SECTION__KEY` variables (and
+//! `DATABASE_URL`, `FLOWFORGE_DIRECT_URL`), then flags. Texts may name variables as `${NAME}` or
+//! `${NAME:-default}`. A key that is not known is an error, never passed over. Every setting is
+//! declared once, in [`settings`]; schema, manual and checks are derived from there.
+
+mod interpolate;
+mod print;
+mod schema;
+mod settings;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use kernel::{Problem, Value, codes, json};
+
+pub(crate) use settings::*;
+
+use source::{Origin, Tree};
+
+/// Where a configuration comes from.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// The file's path as it shall be named in errors, and its text.
+    pub(crate) file: Option<(PathBuf, String)>,
+    /// The environment.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// Settings given by flags: dotted path, flag, value.
+    pub(crate) flags: Vec<(&'static str, &'static str, String)>,
+}
+
+impl Sources {
+    /// Reads the file that was named, or else `flowforge.toml` in the working directory if there is
+    /// one, and the process's environment.
+    pub(crate) fn of_process(file: Option<&Path>) -> Result<Self, Problem> {
+        let named = file.map(Path::to_path_buf);
+        let path = named.clone().unwrap_or_else(|| PathBuf::from("flowforge.toml"));
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => Some((path, text)),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let detail = format!("{} cannot be read: {error}", path.display());
+                return Err(Problem::new(codes::CONFIG_INVALID, detail));
+            }
+        };
+        let texts = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Ok(Self {
+            file,
+            environment: std::env::vars_os().filter_map(texts).collect(),
+            flags: Vec::new(),
+        })
+    }
+}
+
+impl Config {
+    /// Reads, merges and checks the sources. All faults are reported at once, each with its place.
+    pub(crate) fn load(sources: &Sources) -> Result<Self, Problem> {
+        let schema = schema::of_config();
+        let mut faults = Vec::new();
+        let mut tree = Tree::default();
+        if let Some((path, text)) = &sources.file {
+            match Tree::of_toml(path, text) {
+                Ok(read) => tree = read,
+                Err(detail) => return Err(Problem::new(codes::CONFIG_INVALID, detail)),
+            }
+        }
+        tree.interpolate(&sources.environment, &schema, &mut faults);
+        for (name, value) in &sources.environment {
+            if let Some(path) = source::variable_path(name) {
+                tree.set(&path, Origin::Variable(name.clone()), value, &schema, &mut faults);
+            }
+        }
+        for (path, flag, value) in &sources.flags {
+            let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+            tree.set(&path, Origin::Flag(flag), value, &schema, &mut faults);
+        }
+        tree.find_unknown(&schema, &mut faults);
+        if faults.is_empty()
+            && let Some(config) = tree.read(&mut faults)
+            && config.check(&tree, &mut faults)
+        {
+            return Ok(config);
+        }
+        Err(problem(faults))
+    }
+
+    /// Checks what a single setting cannot know. Whether all is well.
+    fn check(&self, tree: &Tree, faults: &mut Vec<Fault>) -> bool {
+        let before = faults.len();
+        let mut fault = |pointer: &str, what: &str| faults.push(tree.fault(pointer, what));
+        if self.database.direct_url.is_some() && self.database.url.is_none() {
+            fault("/database/direct_url", "is given without database.url; give both or neither");
+        }
+        if self.database.connections_max < 2 {
+            fault("/database/connections_max", "must be at least 2");
+        }
+        for folder in &self.files.allow {
+            if !folder.is_absolute() {
+                fault("/files/allow", &format!("\"{}\" must be absolute", folder.display()));
+            }
+        }
+        faults.len() == before
+    }
+}
+
+/// One thing that is wrong, and where it came from.
+#[derive(Debug)]
+struct Fault {
+    /// JSON pointer of the setting.
+    pointer: String,
+    /// `flowforge.toml line 3: server.lisen is not a setting. …`
+    detail: String,
+}
+
+fn problem(faults: Vec<Fault>) -> Problem {
+    let details: Vec<&str> = faults.iter().map(|fault| fault.detail.as_str()).collect();
+    let problem = Problem::new(codes::CONFIG_INVALID, details.join("\n"));
+    faults.iter().fold(problem, |problem, fault| {
+        problem.at(fault.pointer.clone(), codes::CONFIG_INVALID, fault.detail.clone())
+    })
+}
+
+/// Reads a type from a value; the error is a sentence for the user.
+fn read_value<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
+    json::from_value(value).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests;
