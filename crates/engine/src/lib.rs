@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod plan;
 pub mod record;
 pub mod state;
+pub mod store;
 pub mod wire;
 
 pub use door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
