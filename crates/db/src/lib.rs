@@ -7,6 +7,7 @@
 //!   even for a forgotten `WHERE`.
 //! - [`Statement`]s are declared once by [`sql!`]; a test prepares them all ([`prepare_all`]).
 //! - [`migrate`] brings a database to this binary's schema, [`roles`] makes the three roles.
+//! - [`private`] manages a PostgreSQL of our own in a state directory.
 //!
 //! Invariants: an identity never outlives its transaction; a commit that the server answered with
 //! `ROLLBACK` is an error; a transaction that was dropped midway is rolled back or its connection
@@ -20,16 +21,20 @@ mod connect;
 mod database;
 mod error;
 mod identity;
+mod lane;
 pub mod migrate;
+pub mod private;
 pub mod roles;
 mod session;
 mod settings;
 mod statement;
+pub mod testing;
 mod tx;
 
 pub use database::Database;
 pub use error::{Columns, Error};
 pub use identity::Identity;
+pub use lane::Lane;
 pub use session::{Backend, LaneSettings, Session};
 pub use settings::Settings;
 pub use statement::{Access, Statement, prepare_all};

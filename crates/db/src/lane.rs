@@ -1,0 +1,91 @@
+//! A session of the engine that opens itself again, for statements that may simply be asked again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tokio_postgres::Row;
+
+use crate::{Database, Error, LaneSettings, Parameters, Session, Statement};
+
+/// A dedicated connection as `forge_engine` for single autocommit statements, prepared once and
+/// pipelined. After a loss the next statement opens a new one. Cloning shares the connection.
+///
+/// A statement that fails with [`Error::Unavailable`] may have been executed: use it for reads and
+/// for statements that may be executed twice.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    database: Database,
+    settings: Arc<LaneSettings>,
+    open: Arc<Mutex<Option<Arc<Open>>>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    session: Session,
+    prepared: Mutex<HashMap<&'static str, tokio_postgres::Statement>>,
+}
+
+impl Lane {
+    /// A lane that connects when it is first used.
+    pub fn new(database: Database, settings: LaneSettings) -> Self {
+        Self { database, settings: Arc::new(settings), open: Arc::default() }
+    }
+
+    /// The rows of a statement.
+    pub async fn query(
+        &self,
+        statement: &Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Error> {
+        let open = self.session().await?;
+        let prepared = open.prepare(statement).await?;
+        let result = open.session.query(&prepared, parameters).await;
+        result.map_err(|error| Error::from(error).in_statement(statement.name))
+    }
+
+    /// The first row of a statement, if any.
+    pub async fn query_opt(
+        &self,
+        statement: &Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Option<Row>, Error> {
+        Ok(self.query(statement, parameters).await?.into_iter().next())
+    }
+
+    /// How many rows a statement changed.
+    pub async fn execute(
+        &self,
+        statement: &Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<u64, Error> {
+        let open = self.session().await?;
+        let prepared = open.prepare(statement).await?;
+        let result = open.session.execute(&prepared, parameters).await;
+        result.map_err(|error| Error::from(error).in_statement(statement.name))
+    }
+
+    async fn session(&self) -> Result<Arc<Open>, Error> {
+        let mut slot = self.open.lock().await;
+        if let Some(open) = slot.as_ref().filter(|open| !open.session.is_closed()) {
+            return Ok(open.clone());
+        }
+        let session = self.database.engine_lane(&self.settings).await?;
+        let open = Arc::new(Open { session, prepared: Mutex::default() });
+        *slot = Some(open.clone());
+        Ok(open)
+    }
+}
+
+impl Open {
+    async fn prepare(&self, statement: &Statement) -> Result<tokio_postgres::Statement, Error> {
+        let mut prepared = self.prepared.lock().await;
+        if let Some(known) = prepared.get(statement.name) {
+            return Ok(known.clone());
+        }
+        let made = self.session.prepare_typed(statement.text, statement.parameters).await;
+        let made = made.map_err(|error| Error::from(error).in_statement(statement.name))?;
+        prepared.insert(statement.name, made.clone());
+        Ok(made)
+    }
+}
