@@ -10,15 +10,36 @@
 //! Deliberately absent: running (crate `engine`), hook addresses (crate `trigger`, told through
 //! [`PublishObserver`]), the node types themselves (a [`node::Registry`] is passed in).
 
+mod api;
 mod assemble;
+mod catalog;
 mod check;
 pub mod document;
 pub mod graph;
+mod model;
 mod observer;
 mod order;
+pub mod service;
+mod store;
 mod validate;
 
+use function::Permission;
+
+pub use api::FUNCTIONS;
+pub use catalog::Catalog;
 pub use document::{Connection, Document, DocumentNode, MediaType, Port, Source};
 pub use graph::{Backoff, Edge, Graph, GraphNode, OnError, Order, Retention, Retry, Settings};
-pub use observer::{PublishObserver, Stored};
+pub use model::{
+    DraftProblem, HookView, PublishedView, Saved, SourceView, Version, VersionView, WorkflowDetail,
+    WorkflowView,
+};
+pub use observer::{PublishObserver, Publishing, Stored};
+pub use store::STATEMENTS;
 pub use validate::{Warning, validate};
+
+/// See workflows, their versions and the node types.
+pub const READ: Permission = Permission("workflow.read");
+/// Make workflows and change their drafts.
+pub const WRITE: Permission = Permission("workflow.write");
+/// Publish workflows: let their hooks listen and their versions run.
+pub const PUBLISH: Permission = Permission("workflow.publish");

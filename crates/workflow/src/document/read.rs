@@ -21,7 +21,7 @@ impl Document {
     /// `workflow.invalid` with every field that is unknown, missing or of the wrong type.
     pub fn read(source: &Source) -> Result<(Self, Vec<String>), Problem> {
         let (value, warnings) = parse(source)?;
-        let document = Self::from_value(value).map_err(|problem| placed(problem, &source.text))?;
+        let document = Self::from_value(value).map_err(|problem| source.place(problem))?;
         Ok((document, warnings))
     }
 
@@ -148,23 +148,6 @@ fn invalid(faults: Vec<FieldProblem>) -> Problem {
     };
     let mut problem = Problem::new(codes::WORKFLOW_INVALID, detail);
     problem.errors = faults;
-    problem
-}
-
-/// Adds line and column to every fault whose place in the text is known.
-fn placed(mut problem: Problem, text: &str) -> Problem {
-    let pointers: Vec<String> = problem.errors.iter().map(|fault| fault.pointer.clone()).collect();
-    let places = yaml_reader::locate(text, &pointers);
-    for (fault, place) in problem.errors.iter_mut().zip(&places) {
-        if let Some(place) = place {
-            let (line, column) = (place.line, place.column);
-            fault.detail = format!("line {line}, column {column}: {}", fault.detail);
-        }
-    }
-    if let Some(Some(place)) = places.first() {
-        problem.detail =
-            format!("line {}, column {}: {}", place.line, place.column, problem.detail);
-    }
     problem
 }
 

@@ -1,6 +1,9 @@
 //! The text a document came from, kept with its comments and layout.
 
+use kernel::Problem;
 use serde::{Deserialize, Serialize};
+
+use super::yaml_reader;
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,4 +51,25 @@ pub struct Source {
     pub media_type: MediaType,
     /// The text, unchanged.
     pub text: String,
+}
+
+impl Source {
+    /// Adds line and column to every fault of a problem whose place in the text is known.
+    pub(crate) fn place(&self, mut problem: Problem) -> Problem {
+        let pointers: Vec<String> =
+            problem.errors.iter().map(|fault| fault.pointer.clone()).collect();
+        // JSON is read as the YAML it nearly always is; where it is not, places are missing.
+        let places = yaml_reader::locate(&self.text, &pointers);
+        for (fault, place) in problem.errors.iter_mut().zip(&places) {
+            if let Some(place) = place {
+                fault.detail =
+                    format!("line {}, column {}: {}", place.line, place.column, fault.detail);
+            }
+        }
+        if let Some(Some(place)) = places.first() {
+            problem.detail =
+                format!("line {}, column {}: {}", place.line, place.column, problem.detail);
+        }
+        problem
+    }
 }

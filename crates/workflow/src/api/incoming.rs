@@ -1,0 +1,65 @@
+//! What the functions that save have in common: body, author, path.
+
+use function::{MutationContext, Problem, RawBody};
+use kernel::codes;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::document::{Document, MediaType};
+use crate::observer::Publishing;
+use crate::service::{Author, Incoming, Strictness};
+
+/// Which workflow.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct WorkflowPath {
+    /// The workflow's id, or its name.
+    pub(super) workflow_id: String,
+}
+
+/// How a save is done.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SaveQuery {
+    /// Save it even if it cannot be published yet; what is wrong is answered as `problem`.
+    incomplete: bool,
+    /// Revision this is based on; another one is refused with `request.conflict`. Absent:
+    /// whatever is there is replaced.
+    pub(super) revision: Option<i64>,
+}
+
+impl SaveQuery {
+    pub(super) fn strictness(&self) -> Strictness {
+        if self.incomplete { Strictness::Draft } else { Strictness::Valid }
+    }
+}
+
+/// Reads the document of a body. Without a media type it is JSON.
+pub(super) fn read(raw: &RawBody) -> Result<Incoming, Problem> {
+    let media_type = match raw.media_type.as_str() {
+        "" => MediaType::Json,
+        name => MediaType::of_header(name).ok_or_else(|| {
+            let detail = format!(
+                "Send the document as application/json or application/yaml, not as {name}."
+            );
+            Problem::new(codes::REQUEST_UNSUPPORTED, detail)
+        })?,
+    };
+    let (document, source, notes) = Document::read_bytes(&raw.bytes, media_type)?;
+    Ok(Incoming { document, source: Some(source), notes })
+}
+
+/// The caller as an author.
+pub(super) fn author(cx: &MutationContext) -> Author<'_> {
+    Author {
+        workspace: cx.workspace(),
+        principal: Some(cx.caller().principal),
+        clock: cx.clock(),
+        dice: cx.dice(),
+    }
+}
+
+/// Tells the observers once the transaction is committed.
+pub(super) fn tell_when_committed(cx: &MutationContext) {
+    let workspace = cx.workspace();
+    cx.after_commit(move |services| services.get::<Publishing>().committed(workspace));
+}

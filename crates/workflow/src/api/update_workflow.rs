@@ -1,0 +1,34 @@
+//! `PUT /v1/workflows/{workflow_id}`
+
+use function::{MutationContext, Problem, RawBody, mutation};
+
+use super::incoming::{self, SaveQuery, WorkflowPath};
+use crate::model::Saved;
+use crate::observer::Publishing;
+use crate::service;
+
+/// Replaces the draft of a workflow.
+///
+/// What is published stays as it is until the next publish. With `revision` a draft that somebody
+/// else saved in between is not overwritten.
+#[mutation(
+    PUT "/v1/workflows/{workflow_id}",
+    permission = crate::WRITE,
+    audit = "workflow.updated",
+    accepts = "application/json, application/yaml, text/yaml"
+)]
+pub(super) async fn update_workflow(
+    cx: &MutationContext,
+    path: WorkflowPath,
+    query: SaveQuery,
+    raw: RawBody,
+) -> Result<Saved, Problem> {
+    let incoming = incoming::read(&raw)?;
+    let publishing = cx.service::<Publishing>();
+    incoming::tell_when_committed(cx);
+    let (author, strictness) = (incoming::author(cx), query.strictness());
+    let mut tx = cx.tx().await;
+    let workflow = &path.workflow_id;
+    service::update(&mut tx, author, publishing, workflow, query.revision, &incoming, strictness)
+        .await
+}
