@@ -110,7 +110,6 @@ codes! {
     RUN_TIMEOUT = "run.timeout" 504 "The run took longer than allowed" final;
     RUN_UNSTORABLE = "run.unstorable" 422 "The database refuses the run's record" final;
     SERVER_ADDRESS_IN_USE = "server.address_in_use" 409 "The address to listen on is taken" final;
-    SERVER_DIRECTORY_IN_USE = "server.directory_in_use" 409 "Another FlowForge runs on this directory" final;
     SERVER_OVERLOADED = "server.overloaded" 503 "The server is at its limit" retry;
     STORAGE_FULL = "storage.full" 503 "The disk is full" retry;
     WORKFLOW_BACK_EDGE = "workflow.back_edge" 422 "A back edge closes no loop" final;

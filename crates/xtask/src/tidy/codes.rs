@@ -10,24 +10,24 @@ const PAGES: &str = "docs/errors/";
 /// The page that lists the others.
 const INDEX: &str = "README";
 
+/// One row of the table.
+struct Row<'t> {
+    line: usize,
+    code: &'t str,
+    status: &'t str,
+    title: &'t str,
+    retryable: bool,
+}
+
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let Some(table) = tree.text(TABLE) else { return Vec::new() };
-    let rows: Vec<(usize, &str, &str)> = rows(table);
-    let codes: BTreeSet<&str> = rows.iter().map(|(_, code, _)| *code).collect();
-    let mut findings = Vec::new();
-    for (line, code, title) in &rows {
-        let path = format!("{PAGES}{code}.md");
-        match tree.text(&path) {
-            None => {
-                findings.push(Finding::new(TABLE, *line, format!("`{code}` has no page {path}")));
-            }
-            Some(page) => {
-                let heading = format!("# {title}");
-                if page.lines().next() != Some(heading.as_str()) {
-                    findings.push(Finding::new(&path, 1, format!("opens with `{heading}`")));
-                }
-            }
-        }
+    let rows = rows(table);
+    let codes: BTreeSet<&str> = rows.iter().map(|row| row.code).collect();
+    let mut findings: Vec<Finding> = rows.iter().filter_map(|row| page(tree, row)).collect();
+    let index = format!("{PAGES}{INDEX}.md");
+    let listed = tree.text(&index).unwrap_or_default();
+    for row in rows.iter().filter(|row| !listed.contains(&row.index_line())) {
+        findings.push(Finding::new(&index, 0, format!("has no line `{}`", row.index_line())));
     }
     for (path, _) in tree.files() {
         let name = path.strip_prefix(PAGES).and_then(|name| name.strip_suffix(".md"));
@@ -38,19 +38,47 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Line, code and title of each row `NAME = "code" 422 "Title" final;`.
-fn rows(table: &str) -> Vec<(usize, &str, &str)> {
+/// What is wrong with the page of a code.
+fn page(tree: &Tree, row: &Row<'_>) -> Option<Finding> {
+    let path = format!("{PAGES}{}.md", row.code);
+    let Some(text) = tree.text(&path) else {
+        let rule = format!("`{}` has no page {path}", row.code);
+        return Some(Finding::new(TABLE, row.line, rule));
+    };
+    let opening = row.opening();
+    (!text.starts_with(&opening)).then(|| Finding::new(&path, 1, format!("opens with {opening:?}")))
+}
+
+impl Row<'_> {
+    fn opening(&self) -> String {
+        let again = match self.retryable {
+            true => "the same request may succeed later",
+            false => "the same request fails again",
+        };
+        format!("# {}\n\n`{}` · HTTP {} · {again}\n", self.title, self.code, self.status)
+    }
+
+    fn index_line(&self) -> String {
+        format!("| [{code}]({code}.md) | {} | {} |", self.status, self.title, code = self.code)
+    }
+}
+
+/// Reads the rows `NAME = "code" 422 "Title" final;`.
+fn rows(table: &str) -> Vec<Row<'_>> {
     table
         .lines()
         .enumerate()
         .filter_map(|(index, line)| {
             let (name, rest) = line.trim().split_once(" = \"")?;
             let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-            let ends = rest.ends_with("\" final;") || rest.ends_with("\" retry;");
             let mut parts = rest.split('"');
-            let code = parts.next()?;
-            let title = parts.nth(1)?;
-            (is_name && ends).then_some((index + 1, code, title))
+            let (code, status, title) = (parts.next()?, parts.next()?.trim(), parts.next()?);
+            let retryable = match parts.next()?.trim() {
+                "retry;" => true,
+                "final;" => false,
+                _ => return None,
+            };
+            is_name.then_some(Row { line: index + 1, code, status, title, retryable })
         })
         .collect()
 }
@@ -61,14 +89,29 @@ mod tests {
 
     const ROWS: &str = "codes! {\n    A = \"a.one\" 422 \"One\" final;\n    \
                         B = \"b.two\" 503 \"Two\" retry;\n}\n";
+    const INDEX_PAGE: &str =
+        "| [a.one](a.one.md) | 422 | One |\n| [b.two](b.two.md) | 503 | Two |\n";
+    const ONE: &str = "# One\n\n`a.one` · HTTP 422 · the same request fails again\n";
+    const TWO: &str = "# Two\n\n`b.two` · HTTP 503 · the same request may succeed later\n";
+
+    #[test]
+    fn pages_that_open_with_their_row_are_accepted() {
+        let tree = Tree::of(&[
+            (TABLE, ROWS),
+            ("docs/errors/a.one.md", ONE),
+            ("docs/errors/b.two.md", TWO),
+            ("docs/errors/README.md", INDEX_PAGE),
+        ]);
+        assert_eq!(check(&tree), Vec::new());
+    }
 
     #[test]
     fn a_code_without_a_page_and_a_page_without_a_code_are_found() {
         let tree = Tree::of(&[
             (TABLE, ROWS),
-            ("docs/errors/a.one.md", "# One\n"),
+            ("docs/errors/a.one.md", ONE),
             ("docs/errors/c.three.md", "# Three\n"),
-            ("docs/errors/README.md", "# All\n"),
+            ("docs/errors/README.md", INDEX_PAGE),
         ]);
         let findings = check(&tree);
         assert_eq!(findings.len(), 2, "{findings:?}");
@@ -76,12 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn a_page_carries_the_title_of_its_code() {
+    fn a_page_with_another_status_and_an_index_without_a_code_are_found() {
         let tree = Tree::of(&[
             (TABLE, ROWS),
-            ("docs/errors/a.one.md", "# Uno\n"),
-            ("docs/errors/b.two.md", "# Two\n"),
+            ("docs/errors/a.one.md", &ONE.replace("422", "400")),
+            ("docs/errors/b.two.md", TWO),
+            ("docs/errors/README.md", "| [a.one](a.one.md) | 422 | One |\n"),
         ]);
-        assert_eq!(check(&tree).len(), 1);
+        let paths: Vec<String> = check(&tree).into_iter().map(|finding| finding.path).collect();
+        assert_eq!(paths, ["docs/errors/a.one.md", "docs/errors/README.md"]);
     }
 }
