@@ -201,10 +201,6 @@ impl Database {
     pub fn close(&self) {
         self.inner.pool.close();
     }
-
-    pub(crate) fn direct(&self) -> &Config {
-        &self.inner.direct
-    }
 }
 
 fn pool_error(error: deadpool_postgres::PoolError) -> Error {

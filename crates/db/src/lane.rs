@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
 use crate::{Database, Error, LaneSettings, Parameters, Session, Statement};
 
 /// A dedicated connection as `forge_engine` for single autocommit statements, prepared once and
-/// pipelined. After a loss the next statement opens a new one. Cloning shares the connection.
+/// pipelined. After a loss the next statement opens a new one. Cloning shares the connection. It may
+/// be used from any runtime; the one it was made on drives it.
 ///
 /// A statement that fails with [`Error::Unavailable`] may have been executed: use it for reads and
 /// for statements that may be executed twice.
@@ -17,6 +19,7 @@ use crate::{Database, Error, LaneSettings, Parameters, Session, Statement};
 pub struct Lane {
     database: Database,
     settings: Arc<LaneSettings>,
+    runtime: Handle,
     open: Arc<Mutex<Option<Arc<Open>>>>,
 }
 
@@ -28,8 +31,16 @@ struct Open {
 
 impl Lane {
     /// A lane that connects when it is first used.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
     pub fn new(database: Database, settings: LaneSettings) -> Self {
-        Self { database, settings: Arc::new(settings), open: Arc::default() }
+        Self {
+            database,
+            settings: Arc::new(settings),
+            runtime: Handle::current(),
+            open: Arc::default(),
+        }
     }
 
     /// The rows of a statement.
@@ -70,7 +81,10 @@ impl Lane {
         if let Some(open) = slot.as_ref().filter(|open| !open.session.is_closed()) {
             return Ok(open.clone());
         }
-        let session = self.database.engine_lane(&self.settings).await?;
+        let (database, settings) = (self.database.clone(), self.settings.clone());
+        let opening = self.runtime.spawn(async move { database.engine_lane(&settings).await });
+        let session =
+            opening.await.map_err(|_| Error::Unavailable("the runtime ended".into()))??;
         let open = Arc::new(Open { session, prepared: Mutex::default() });
         *slot = Some(open.clone());
         Ok(open)

@@ -38,6 +38,12 @@ pub async fn migrate(database: &Database) -> Result<Report, Problem> {
     migrate_with(database, MIGRATIONS, env!("CARGO_PKG_VERSION")).await
 }
 
+/// A short text that changes whenever any migration does.
+pub fn fingerprint() -> String {
+    let all: Vec<&str> = MIGRATIONS.iter().map(|migration| migration.text).collect();
+    checksum(&all.concat())[..16].to_owned()
+}
+
 /// As [`migrate`], with a given list and the version of a given binary.
 pub async fn migrate_with(
     database: &Database,

@@ -1,0 +1,133 @@
+//! Making a cluster, once: beside its place, synced, then renamed, so that it is whole or absent.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use kernel::{Problem, codes};
+
+use super::account::{Account, io_problem};
+use super::binaries::Binaries;
+use super::process;
+use super::server::SUPERUSER;
+
+/// A cluster with what runs it.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) data: PathBuf,
+    pub(super) binaries: Binaries,
+    pub(super) account: Account,
+}
+
+/// Names of clusters under construction begin with this.
+const UNFINISHED: &str = "data.new-";
+
+impl Cluster {
+    /// The cluster in `<directory>/data`, made now when it is missing. Takes about a second then.
+    pub(super) fn ensure(directory: &Path, given: Option<&Path>) -> Result<Self, Problem> {
+        let data = directory.join("data");
+        clear_unfinished(directory);
+        match fs::read_to_string(data.join("PG_VERSION")) {
+            Ok(version) => Ok(Self {
+                binaries: Binaries::find(given, Some(major(&data, &version)?))?,
+                account: Account::of_cluster(&data)?,
+                data,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let binaries = Binaries::find(given, None)?;
+                let account = Account::pick(directory)?;
+                make(directory, &data, &binaries, &account)?;
+                Ok(Self { data, binaries, account })
+            }
+            Err(error) => Err(io_problem("The cluster cannot be read", &data, &error)),
+        }
+    }
+}
+
+fn major(data: &Path, version: &str) -> Result<u32, Problem> {
+    version.trim().parse().map_err(|_| {
+        Problem::new(
+            codes::DATABASE_UNSUPPORTED,
+            format!(
+                "{} was made by PostgreSQL {}; FlowForge needs 15 or newer. Choose another \
+                 directory.",
+                data.display(),
+                version.trim()
+            ),
+        )
+    })
+}
+
+/// Removes what a killed program left half made. What cannot be removed now is in nobody's way.
+fn clear_unfinished(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED)
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(error.cause = %error, "a half-made cluster could not be removed");
+        }
+    }
+}
+
+fn make(
+    directory: &Path,
+    data: &Path,
+    binaries: &Binaries,
+    account: &Account,
+) -> Result<(), Problem> {
+    let unfinished = directory.join(format!("{UNFINISHED}{}", std::process::id()));
+    let failed = |error: io::Error| io_problem("The cluster cannot be made", &unfinished, &error);
+    fs::DirBuilder::new().mode(0o700).create(&unfinished).map_err(failed)?;
+    account.give(&unfinished)?;
+    let result = initialise(&unfinished, binaries, account).and_then(|()| {
+        // initdb has synced what is inside; the name is ours.
+        fs::rename(&unfinished, data)
+            .and_then(|()| File::open(directory)?.sync_all())
+            .map_err(|error| io_problem("The cluster cannot be put in its place", data, &error))
+    });
+    if result.is_err() {
+        clear_unfinished(directory);
+    }
+    result
+}
+
+fn initialise(data: &Path, binaries: &Binaries, account: &Account) -> Result<(), Problem> {
+    let program = binaries.program("initdb");
+    let output = process::command(&program, account)
+        .arg("-D")
+        .arg(data)
+        .args(["-A", "trust", "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8"])
+        .args(["--data-checksums", "--no-instructions"])
+        .output()
+        .map_err(|error| io_problem("initdb cannot be run", &program, &error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(super::server::not_started("initdb failed", &text, data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_half_made_cluster_is_cleared_away_and_a_whole_one_is_not() {
+        let directory = std::env::temp_dir().join(format!("ff-cluster-{}", std::process::id()));
+        fs::create_dir_all(directory.join("data.new-17/base")).unwrap();
+        fs::create_dir_all(directory.join("data")).unwrap();
+        clear_unfinished(&directory);
+        assert!(!directory.join("data.new-17").exists());
+        assert!(directory.join("data").exists());
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_cluster_of_a_version_nobody_runs_is_refused() {
+        let problem = major(Path::new("/x"), "9.6\n").unwrap_err();
+        assert_eq!(problem.code, codes::DATABASE_UNSUPPORTED);
+        assert_eq!(major(Path::new("/x"), "15\n").unwrap(), 15);
+    }
+}

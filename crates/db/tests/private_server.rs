@@ -1,0 +1,227 @@
+//! The private server's life: made once, reused, ended with its program however that ends.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use db::private::{Lock, Options, PrivateServer};
+use db::{Database, migrate};
+use kernel::codes;
+
+const CHILD_DIRECTORY: &str = "FLOWFORGE_TEST_STATE";
+
+/// A state directory that every account may enter, removed at the end of the test.
+struct State(PathBuf);
+
+impl State {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ff-private-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn start(lock: &Lock) -> PrivateServer {
+    PrivateServer::start(lock, Options::default()).await.unwrap()
+}
+
+async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let wait = async {
+        while !holds() {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect(what);
+}
+
+fn runs(pid: u32) -> bool {
+    // A zombie has an empty command line.
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+}
+
+#[tokio::test]
+async fn a_server_is_made_from_nothing_and_its_data_is_there_after_a_restart() {
+    let state = State::new("restart");
+    let lock = Lock::acquire(&state.0).unwrap();
+    let server = start(&lock).await;
+    let database = Database::connect(server.settings()).await.unwrap();
+    migrate::migrate(&database).await.unwrap();
+    let owner = database.owner().await.unwrap();
+    owner.batch_execute("CREATE TABLE forge.kept AS SELECT 7 AS seven").await.unwrap();
+    for (name, value) in [("data_checksums", "on"), ("fsync", "on"), ("synchronous_commit", "on")] {
+        let row = owner.query_one("SELECT current_setting($1)", &[&name]).await.unwrap();
+        assert_eq!(row.get::<_, String>(0), value, "{name}");
+    }
+    let row = owner.query_one("SELECT current_setting('listen_addresses')", &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "");
+    let pid = server.pid();
+    server.stop().await;
+    assert!(!runs(pid));
+
+    let server = start(&lock).await;
+    let database = Database::connect(server.settings()).await.unwrap();
+    assert!(migrate::migrate(&database).await.unwrap().applied.is_empty());
+    let owner = database.owner().await.unwrap();
+    let row = owner.query_one("SELECT seven FROM forge.kept", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i32>(0), 7);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_socket_and_the_data_are_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let state = State::new("modes");
+    let lock = Lock::acquire(&state.0).unwrap();
+    let server = start(&lock).await;
+    for part in ["pg/socket", "pg/data"] {
+        let mode = std::fs::metadata(state.0.join(part)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{part}");
+    }
+    assert!(server.psql().contains("pg/socket"), "{}", server.psql());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_start_left_half_made_is_cleared_away() {
+    let state = State::new("half");
+    std::fs::create_dir_all(state.0.join("pg/data.new-17/base")).unwrap();
+    std::fs::write(state.0.join("pg/data.new-17/PG_VERSION"), "15\n").unwrap();
+    let lock = Lock::acquire(&state.0).unwrap();
+    start(&lock).await.stop().await;
+    assert!(!state.0.join("pg/data.new-17").exists());
+    assert!(state.0.join("pg/data/PG_VERSION").exists());
+}
+
+#[tokio::test]
+async fn a_path_too_long_for_a_socket_still_works() {
+    let state = State::new("long");
+    let deep = state.0.join("d".repeat(60)).join("e".repeat(60));
+    let lock = Lock::acquire(&deep).unwrap();
+    let server = start(&lock).await;
+    Database::connect(server.settings()).await.unwrap();
+    let socket = server.psql().split_whitespace().nth(2).unwrap().to_owned();
+    server.stop().await;
+    assert!(!socket.starts_with(deep.to_str().unwrap()), "{socket}");
+    std::fs::remove_dir_all(socket).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_still_running_on_the_directory_is_taken_over() {
+    let state = State::new("adopt");
+    let lock = Lock::acquire(&state.0).unwrap();
+    let first = start(&lock).await;
+    let second = start(&lock).await;
+    assert!(second.was_adopted());
+    assert_eq!(second.pid(), first.pid());
+    Database::connect(second.settings()).await.unwrap();
+    second.stop().await;
+    wait_until("the server ends", || first.has_ended()).await;
+}
+
+#[tokio::test]
+async fn a_pid_file_whose_number_belongs_to_another_program_is_no_hindrance() {
+    let state = State::new("mistaken");
+    let lock = Lock::acquire(&state.0).unwrap();
+    start(&lock).await.stop().await;
+    let data = state.0.join("pg/data").canonicalize().unwrap();
+    let lie = format!("{}\n{}\n1700000000\n5432\n/tmp\n\n", std::process::id(), data.display());
+    std::fs::write(data.join("postmaster.pid"), lie).unwrap();
+    start(&lock).await.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_of_another_major_version_is_refused() {
+    let state = State::new("major");
+    std::fs::create_dir_all(state.0.join("pg/data")).unwrap();
+    std::fs::write(state.0.join("pg/data/PG_VERSION"), "99\n").unwrap();
+    let lock = Lock::acquire(&state.0).unwrap();
+    let problem = PrivateServer::start(&lock, Options::default()).await.unwrap_err();
+    assert_eq!(problem.code, codes::DATABASE_UNSUPPORTED);
+    assert!(problem.detail.contains("99"), "{}", problem.detail);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_why() {
+    let state = State::new("broken");
+    let lock = Lock::acquire(&state.0).unwrap();
+    start(&lock).await.stop().await;
+    std::fs::write(state.0.join("pg/data/postgresql.auto.conf"), "nonsense = 1\n").unwrap();
+    let problem = PrivateServer::start(&lock, Options::default()).await.unwrap_err();
+    assert_eq!(problem.code, codes::DATABASE_NOT_STARTED);
+    assert!(problem.detail.contains("nonsense"), "{}", problem.detail);
+}
+
+/// Runs this test binary as another program that starts a server and waits to be killed.
+fn child(state: &Path) -> (Child, u32) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_waits_to_be_killed", "--ignored", "--nocapture"])
+        .env(CHILD_DIRECTORY, state)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let pid = output
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.split("postgres runs as ").nth(1)?.trim().parse().ok())
+        .expect("the child starts its server");
+    (child, pid)
+}
+
+#[tokio::test]
+#[ignore = "run as a program of its own by the tests below"]
+async fn child_that_waits_to_be_killed() {
+    let Some(state) = std::env::var_os(CHILD_DIRECTORY) else { return };
+    let lock = Lock::acquire(Path::new(&state)).unwrap();
+    let server = start(&lock).await;
+    let database = Database::connect(server.settings()).await.unwrap();
+    let owner = database.owner().await.unwrap();
+    owner
+        .batch_execute("CREATE TABLE IF NOT EXISTS public_marker (n int); INSERT INTO public_marker VALUES (1)")
+        .await
+        .unwrap();
+    println!("postgres runs as {}", server.pid());
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn killing_the_program_leaves_no_postgres_behind_and_loses_nothing() {
+    let state = State::new("kill");
+    let (mut program, postgres) = child(&state.0);
+    assert!(runs(postgres));
+    let problem = Lock::acquire(&state.0).unwrap_err();
+    assert_eq!(problem.code, codes::DATABASE_IN_USE);
+    assert!(problem.detail.contains(&program.id().to_string()), "{}", problem.detail);
+
+    program.kill().unwrap();
+    program.wait().unwrap();
+    wait_until("PostgreSQL ends with its program", || !runs(postgres)).await;
+
+    let lock = Lock::acquire(&state.0).unwrap();
+    let server = start(&lock).await;
+    let admin = Database::connect(server.settings()).await.unwrap().owner().await.unwrap();
+    let row = admin.query_one("SELECT count(*) FROM public_marker", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_started_right_after_a_kill_gets_a_server_of_its_own() {
+    let state = State::new("again");
+    let (mut program, postgres) = child(&state.0);
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let lock = Lock::acquire(&state.0).unwrap();
+    let server = start(&lock).await;
+    assert_ne!(server.pid(), postgres);
+    assert!(!server.was_adopted());
+    server.stop().await;
+}
