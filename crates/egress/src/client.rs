@@ -218,9 +218,12 @@ fn transport(
         .http2_max_header_list_size(u32::try_from(settings.header_bytes_max).unwrap_or(u32::MAX))
         .dns_resolver(GuardedResolver { rules: rules.clone(), verdict });
     for pem in &settings.certificates {
-        let bundle = Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| {
-            invalid("[egress] certificates names a file that holds no certificate in PEM form.")
-        })?;
+        let bundle = Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+        if bundle.is_empty() {
+            return Err(invalid(
+                "[egress] certificates names a file that holds no certificate in PEM form.",
+            ));
+        }
         builder = builder.tls_certs_merge(bundle);
     }
     builder.build().map_err(|_| {
