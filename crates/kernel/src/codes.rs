@@ -82,6 +82,7 @@ codes! {
     FILE_NOT_FOUND = "file.not_found" 404 "There is no such file" final;
     FILE_UNAVAILABLE = "file.unavailable" 503 "The file could not be read or written" retry;
     HOOK_NOT_FOUND = "hook.not_found" 404 "No published workflow listens here" final;
+    HOOK_TAKEN = "hook.taken" 409 "Another workflow listens at this address" final;
     HOOK_TIMEOUT = "hook.timeout" 504 "The workflow did not answer in time" retry;
     HTTP_FAILED = "http.failed" 502 "The request got no answer" retry;
     HTTP_NOT_ALLOWED = "http.not_allowed" 403 "The target is not allowed" final;
