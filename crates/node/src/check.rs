@@ -28,6 +28,9 @@ pub(crate) fn check(schema: &Value, value: &Value, templates: Templates) -> Vec<
     walk.problems
 }
 
+/// A longer list of values is not shown when a suggestion can be.
+const CONSTANTS_SHOWN_MAX: usize = 12;
+
 struct Walk<'s> {
     root: &'s Value,
     templates: Templates,
@@ -242,6 +245,9 @@ impl<'s> Walk<'s> {
         }
         let names = || constants.iter().filter_map(Value::as_str);
         let suggestion = value.as_str().map(|text| did_you_mean(text, names())).unwrap_or_default();
+        if !suggestion.is_empty() && constants.len() > CONSTANTS_SHOWN_MAX {
+            return self.problem(format!("This value is not known here.{suggestion}"));
+        }
         let known = constants.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         self.problem(format!("This must be one of {known}.{suggestion}"));
     }

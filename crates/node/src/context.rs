@@ -18,12 +18,26 @@ pub struct NodeContext {
     pub scope: Scope,
     /// The outside.
     pub services: Arc<Services>,
-    /// `run:node:path:ordinal:item`: the same for every attempt of the same effect.
+    /// `run:node:path:ordinal:item`: the same for every attempt of the same effect. Empty for nodes
+    /// that change nothing outside.
     pub idempotency_key: String,
     /// Fires when the run is cancelled or the activation's time is up.
     pub cancel: CancellationToken,
     /// How long the activation may still take.
     pub timeout: Duration,
+}
+
+impl NodeContext {
+    /// The same context for one effect: its idempotency key ends with the item.
+    pub fn for_item(&self, item: u32) -> Self {
+        Self {
+            scope: self.scope.clone(),
+            services: Arc::clone(&self.services),
+            idempotency_key: format!("{}:{item}", self.idempotency_key),
+            cancel: self.cancel.clone(),
+            timeout: self.timeout,
+        }
+    }
 }
 
 /// What stands behind a [`NodeContext`]; one per process.

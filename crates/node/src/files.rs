@@ -127,6 +127,9 @@ impl FileAccess {
             match existing.canonicalize() {
                 Ok(real) => break real,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::InvalidFilename => {
+                    return Err(problem(path, "read or written", &error));
+                }
                 Err(_) => return Err(self.not_allowed(path)),
             }
             // A dangling link is no folder to make something in.

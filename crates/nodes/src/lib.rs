@@ -7,14 +7,55 @@
 //! Semantics shared by several nodes stand in files of their own: conditions, the paths by which
 //! parameters name fields, the comparison of values.
 
+mod aggregate;
+mod branch_if;
+mod clash;
+mod conditions;
+mod execute_workflow;
+mod field;
+mod filter;
+mod join;
+mod limit;
 mod manual;
+mod merge;
 mod no_op;
+mod operator;
 mod passing;
+mod paths;
+mod pattern;
+mod respond;
+mod set;
+mod sort;
+mod split_out;
+mod stop_and_error;
+mod summarize;
+mod switch;
+mod values;
+mod wait;
+mod webhook;
 
 use node::{NodeType, Registry};
 
 /// Every node type, sorted by name.
-pub const NODES: &[NodeType] = &[manual::NODE, no_op::NODE];
+pub const NODES: &[NodeType] = &[
+    aggregate::NODE,
+    execute_workflow::NODE,
+    filter::NODE,
+    branch_if::NODE,
+    limit::NODE,
+    manual::NODE,
+    merge::NODE,
+    no_op::NODE,
+    respond::NODE,
+    set::NODE,
+    sort::NODE,
+    split_out::NODE,
+    stop_and_error::NODE,
+    summarize::NODE,
+    switch::NODE,
+    wait::NODE,
+    webhook::NODE,
+];
 
 /// The node types of this program.
 pub fn registry() -> Registry {

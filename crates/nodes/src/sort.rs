@@ -1,0 +1,157 @@
+//! `core.sort`: puts items in order.
+
+use std::cmp::Ordering;
+
+use kernel::suggest::did_you_mean;
+use kernel::{Item, Items, Problem, Value, codes};
+use node::{About, AllItems, NodeContext, NodeError, NodeType, params};
+use serde::Serialize;
+
+use crate::passing::{first, pass};
+use crate::paths::Path;
+use crate::values::compare_numbers;
+
+/// Puts the items in order, by fields or by chance.
+#[params(default(mode = "fields"))]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub(crate) enum Sort {
+    /// By fields, the first one first; items that are equal in all of them keep their order.
+    Fields {
+        /// The fields to compare.
+        #[schemars(length(min = 1))]
+        fields: Vec<SortField>,
+        /// Whether a dot in a field's name leads into nested objects.
+        #[serde(default = "yes")]
+        dot_notation: bool,
+    },
+    /// In a random order.
+    Random {},
+}
+
+/// A field to sort by.
+#[params]
+pub(crate) struct SortField {
+    /// The field. Texts compare without regard to upper and lower case; null and absent values
+    /// come last either way.
+    #[schemars(length(min = 1))]
+    field: String,
+    /// Smallest or largest first.
+    #[serde(default)]
+    order: Order,
+}
+
+/// A direction.
+#[params]
+#[derive(Copy, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    /// Smallest first: 1, 2, 3; a, b, c.
+    #[default]
+    Ascending,
+    /// Largest first: 3, 2, 1; c, b, a.
+    Descending,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(crate) const NODE: NodeType = NodeType::all::<Sort>();
+
+impl AllItems for Sort {
+    const ABOUT: About = About::new("core.sort", 1)
+        .imports(&["n8n-nodes-base.sort"])
+        .example(r#"{"fields": [{"field": "name"}, {"field": "age", "order": "descending"}]}"#);
+
+    async fn all(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {
+        let items = first(inputs);
+        let order = match self {
+            Self::Fields { fields, dot_notation } => by_fields(items, fields, *dot_notation)?,
+            Self::Random {} => shuffled(items.len(), || cx.services.dice.next_u64()),
+        };
+        let sorted = order.into_iter().map(|index| pass(&items[index], index, 0)).collect();
+        Ok(vec![Items::new(sorted)])
+    }
+}
+
+/// What an item is compared by: one key per field.
+enum Key {
+    Bool(bool),
+    Number(serde_json::Number),
+    Text(String),
+    Other(String),
+    Absent,
+}
+
+impl Key {
+    fn of(value: Option<&Value>) -> Self {
+        match value {
+            None | Some(Value::Null) => Self::Absent,
+            Some(Value::Bool(truth)) => Self::Bool(*truth),
+            Some(Value::Number(number)) => Self::Number(number.clone()),
+            Some(Value::String(text)) => Self::Text(text.to_lowercase()),
+            Some(other) => Self::Other(other.to_string()),
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Bool(_) => 0,
+            Self::Number(_) => 1,
+            Self::Text(_) => 2,
+            Self::Other(_) => 3,
+            Self::Absent => 4,
+        }
+    }
+
+    fn compare(&self, other: &Self, order: Order) -> Ordering {
+        let ascending = match (self, other) {
+            (Self::Absent, _) | (_, Self::Absent) => return self.rank().cmp(&other.rank()),
+            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
+            (Self::Number(a), Self::Number(b)) => compare_numbers(a, b),
+            (Self::Text(a), Self::Text(b)) | (Self::Other(a), Self::Other(b)) => a.cmp(b),
+            (a, b) => a.rank().cmp(&b.rank()),
+        };
+        match order {
+            Order::Ascending => ascending,
+            Order::Descending => ascending.reverse(),
+        }
+    }
+}
+
+fn by_fields(items: &[Item], fields: &[SortField], dots: bool) -> Result<Vec<usize>, Problem> {
+    let paths: Vec<Path> = fields.iter().map(|field| Path::new(&field.field, dots)).collect();
+    for path in &paths {
+        if !items.is_empty() && items.iter().all(|item| path.get(&item.json).is_none()) {
+            let known = items[0].json.keys().map(String::as_str);
+            let detail = format!(
+                "No item has a field \"{path}\" to sort by.{}",
+                did_you_mean(path.text(), known)
+            );
+            return Err(Problem::new(codes::NODE_INPUT, detail));
+        }
+    }
+    let keys: Vec<Vec<Key>> = items
+        .iter()
+        .map(|item| paths.iter().map(|path| Key::of(path.get(&item.json))).collect())
+        .collect();
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by(|a, b| {
+        let pairs = keys[*a].iter().zip(&keys[*b]).zip(fields);
+        pairs
+            .map(|((a, b), field)| a.compare(b, field.order))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    });
+    Ok(order)
+}
+
+/// Fisher and Yates: every order is equally likely.
+fn shuffled(count: usize, mut dice: impl FnMut() -> u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        let chosen = (u128::from(dice()) * (last as u128 + 1)) >> 64;
+        order.swap(last, chosen as usize);
+    }
+    order
+}

@@ -1,0 +1,183 @@
+//! `core.webhook`: an HTTP request starts the run.
+
+use std::collections::HashSet;
+
+use kernel::{FieldProblem, codes};
+use node::{About, Hook, HookReply, NodeType, Trigger, TriggerKind, params};
+use serde::Serialize;
+
+/// Bytes of a path.
+const PATH_BYTES_MAX: usize = 500;
+
+/// Starts the workflow with an HTTP request, and answers it.
+///
+/// The item is `{headers, params, query, body, webhookUrl, executionMode}`.
+#[params(check = Webhook::faults)]
+pub(crate) struct Webhook {
+    /// Address below `/hooks/{workspace}/`, such as `orders/:id`. A segment `:name` takes any text
+    /// and puts it into `params`.
+    path: String,
+    /// The method it listens to, or a list of them.
+    #[serde(default)]
+    method: Methods,
+    /// Who answers, and when.
+    #[serde(default)]
+    respond: HookReply,
+    /// Who may call it.
+    #[serde(default)]
+    #[expect(dead_code, reason = "there is one kind so far, and it asks for nothing")]
+    auth: Auth,
+    /// Whether the body is kept as it came, as the file `data`, instead of being read.
+    #[serde(default)]
+    raw_body: bool,
+}
+
+/// One method or several.
+#[params]
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Methods {
+    /// This method only.
+    One(Method),
+    /// Any of these.
+    Several(#[schemars(length(min = 1))] Vec<Method>),
+}
+
+impl Default for Methods {
+    fn default() -> Self {
+        Self::One(Method::Get)
+    }
+}
+
+/// A method of HTTP.
+#[params]
+#[derive(Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Head,
+    Options,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+        }
+    }
+}
+
+/// Who may call a hook.
+#[params]
+#[derive(Copy, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Auth {
+    /// Everybody who knows the address.
+    #[default]
+    None,
+}
+
+pub(crate) const NODE: NodeType = NodeType::trigger::<Webhook>();
+
+impl Webhook {
+    fn faults(&self) -> Vec<FieldProblem> {
+        let mut faults: Vec<FieldProblem> = fault_of_path(trimmed(&self.path))
+            .map(|detail| FieldProblem {
+                pointer: "/path".to_owned(),
+                code: codes::NODE_PARAMETER.to_string(),
+                detail,
+            })
+            .into_iter()
+            .collect();
+        if let Methods::Several(list) = &self.method {
+            let mut seen = HashSet::new();
+            for (index, method) in list.iter().enumerate() {
+                if !seen.insert(method) {
+                    faults.push(FieldProblem {
+                        pointer: format!("/method/{index}"),
+                        code: codes::NODE_PARAMETER.to_string(),
+                        detail: format!("{} stands in the list twice.", method.name()),
+                    });
+                }
+            }
+        }
+        faults
+    }
+}
+
+/// A path means the same with and without a slash before and after it.
+fn trimmed(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.strip_suffix('/').unwrap_or(path)
+}
+
+fn fault_of_path(path: &str) -> Option<String> {
+    if path.is_empty() {
+        return Some("The path must not be empty: write something like \"orders/:id\".".to_owned());
+    }
+    if path.len() > PATH_BYTES_MAX {
+        return Some(format!("The path may be at most {PATH_BYTES_MAX} bytes long."));
+    }
+    let mut names = HashSet::new();
+    for segment in path.split('/') {
+        if segment.is_empty() {
+            return Some("The path has an empty segment: take one of the slashes out.".to_owned());
+        }
+        if segment == "." || segment == ".." {
+            return Some(format!("The path has a segment \"{segment}\", which no client sends."));
+        }
+        if let Some(letter) = segment.chars().find(|c| !is_allowed(*c)) {
+            return Some(format!(
+                "The path has a {letter:?} in it: use letters, digits and - . _ ~ ! $ ' ( ) * + , \
+                 ; = @ only."
+            ));
+        }
+        if let Some(name) = segment.strip_prefix(':') {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if name.is_empty() || !name.chars().all(plain) {
+                return Some(format!(
+                    "\"{segment}\" names no parameter: write letters, digits and _ after the colon."
+                ));
+            }
+            if !names.insert(name) {
+                return Some(format!("The parameter \":{name}\" stands in the path twice."));
+            }
+        }
+    }
+    None
+}
+
+fn is_allowed(letter: char) -> bool {
+    letter.is_alphanumeric() || "-._~!$'()*+,;=:@".contains(letter)
+}
+
+impl Trigger for Webhook {
+    const ABOUT: About = About::new("core.webhook", 1)
+        .group("trigger")
+        .inputs(&[])
+        .imports(&["n8n-nodes-base.webhook"])
+        .example(r#"{"path": "orders/:id", "method": ["GET", "POST"], "respond": "last_node"}"#);
+
+    fn kind(&self) -> TriggerKind {
+        let methods = match &self.method {
+            Methods::One(method) => std::slice::from_ref(method),
+            Methods::Several(list) => list,
+        };
+        TriggerKind::Webhook(Hook {
+            path: trimmed(&self.path).to_owned(),
+            methods: methods.iter().map(|method| method.name().to_owned()).collect(),
+            respond: self.respond,
+            raw_body: self.raw_body,
+        })
+    }
+}
