@@ -47,7 +47,7 @@ pub async fn ensure(client: &Client) -> Result<(), Problem> {
 /// Two members starting together both find it missing: "it exists" is success.
 async fn make(client: &Client, name: &str, exists: bool) -> Result<(), Problem> {
     if !exists {
-        run(client, &format!("CREATE ROLE {name} NOLOGIN NOINHERIT")).await?;
+        run(client, &format!("CREATE ROLE {name} NOLOGIN")).await?;
     }
     run(client, &format!("GRANT {name} TO CURRENT_USER")).await
 }

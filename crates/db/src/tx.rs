@@ -235,7 +235,6 @@ impl Drop for Tx {
 
 /// Takes a connection with a statement under way out of the pool and cancels the statement, so that
 /// its locks do not outlive whoever asked.
-#[expect(clippy::disallowed_methods, reason = "ends by itself: one cancel message")]
 fn discard(connection: Object) {
     let cancel = connection.cancel_token();
     drop(Object::take(connection));

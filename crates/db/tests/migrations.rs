@@ -93,3 +93,23 @@ async fn a_login_that_may_not_make_roles_is_told_which_grants_are_needed() {
         problem.detail.contains("GRANT forge_owner, forge_app, forge_engine TO forge_stranger")
     );
 }
+
+#[tokio::test]
+async fn a_login_that_owns_its_database_and_may_make_roles_sets_itself_up() {
+    let test = testing::empty_database().await;
+    let admin = test.superuser().await;
+    admin
+        .batch_execute(
+            "DO $$ BEGIN CREATE ROLE forge_builder LOGIN CREATEROLE; \
+             EXCEPTION WHEN duplicate_object THEN NULL; END $$; \
+             REVOKE forge_owner, forge_app, forge_engine FROM forge_builder; \
+             DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO forge_builder', \
+                current_database()); END $$",
+        )
+        .await
+        .unwrap();
+    let database =
+        db::Database::connect(db::Settings::new(test.url("forge_builder"))).await.unwrap();
+    let report = migrate::migrate(&database).await.unwrap();
+    assert_eq!(report.applied.len(), MIGRATIONS.len());
+}

@@ -1,11 +1,13 @@
 //! The private server's life: made once, reused, ended with its program however that ends.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use db::private::{Lock, Options, PrivateServer};
+use db::private::{Durability, Lock, Options, PrivateServer};
 use db::{Database, migrate};
 use kernel::codes;
 
@@ -28,8 +30,18 @@ impl Drop for State {
     }
 }
 
+/// As the program starts it.
 async fn start(lock: &Lock) -> PrivateServer {
     PrivateServer::start(lock, Options::default()).await.unwrap()
+}
+
+/// Without syncing, where durability is not what is tested: many times faster on a busy disk.
+fn quick() -> Options {
+    Options { durability: Durability::None, ..Options::default() }
+}
+
+async fn start_quickly(lock: &Lock) -> PrivateServer {
+    PrivateServer::start(lock, quick()).await.unwrap()
 }
 
 async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -76,11 +88,38 @@ async fn a_server_is_made_from_nothing_and_its_data_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn five_programs_on_a_database_without_roles_make_roles_and_schema_once() {
+    let state = State::new("five");
+    let lock = Lock::acquire(&state.0).unwrap();
+    let server = start_quickly(&lock).await;
+    let url = server.settings().url.expose().replace("user=forge_login", "user=flowforge");
+    let url = url.replace("dbname=flowforge", "dbname=postgres");
+    let admin = Database::connect(db::Settings::new(&url)).await.unwrap().owner().await.unwrap();
+    for text in [
+        "RESET ROLE",
+        "DROP DATABASE flowforge",
+        "DROP OWNED BY forge_owner",
+        "DROP ROLE forge_login, forge_app, forge_engine, forge_owner",
+        "CREATE DATABASE given",
+    ] {
+        admin.batch_execute(text).await.unwrap();
+    }
+    let url = url.replace("dbname=postgres", "dbname=given");
+    let programs = (0..5).map(|_| async {
+        let database = Database::connect(db::Settings::new(&url)).await.unwrap();
+        migrate::migrate(&database).await.unwrap().applied.len()
+    });
+    let applied: usize = futures::future::join_all(programs).await.into_iter().sum();
+    assert_eq!(applied, migrate::MIGRATIONS.len());
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn the_socket_and_the_data_are_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
     let state = State::new("modes");
     let lock = Lock::acquire(&state.0).unwrap();
-    let server = start(&lock).await;
+    let server = start_quickly(&lock).await;
     for part in ["pg/socket", "pg/data"] {
         let mode = std::fs::metadata(state.0.join(part)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700, "{part}");
@@ -90,12 +129,33 @@ async fn the_socket_and_the_data_are_closed_to_others() {
 }
 
 #[tokio::test]
+async fn a_directory_closed_to_every_other_user_works_for_root_too() {
+    use std::os::unix::fs::PermissionsExt;
+    let state = State::new("closed");
+    std::fs::set_permissions(&state.0, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let lock = Lock::acquire(&state.0).unwrap();
+    match PrivateServer::start(&lock, quick()).await {
+        Ok(server) => {
+            Database::connect(server.settings()).await.unwrap();
+            server.stop().await;
+            // The account is known from the files at the next start.
+            start_quickly(&lock).await.stop().await;
+        }
+        // Root on a machine without user namespaces cannot do it, and says what to do.
+        Err(problem) => {
+            assert_eq!(problem.code, codes::DATABASE_NOT_STARTED);
+            assert!(problem.detail.contains("chmod o+x"), "{}", problem.detail);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_killed_start_left_half_made_is_cleared_away() {
     let state = State::new("half");
     std::fs::create_dir_all(state.0.join("pg/data.new-17/base")).unwrap();
     std::fs::write(state.0.join("pg/data.new-17/PG_VERSION"), "15\n").unwrap();
     let lock = Lock::acquire(&state.0).unwrap();
-    start(&lock).await.stop().await;
+    start_quickly(&lock).await.stop().await;
     assert!(!state.0.join("pg/data.new-17").exists());
     assert!(state.0.join("pg/data/PG_VERSION").exists());
 }
@@ -105,7 +165,7 @@ async fn a_path_too_long_for_a_socket_still_works() {
     let state = State::new("long");
     let deep = state.0.join("d".repeat(60)).join("e".repeat(60));
     let lock = Lock::acquire(&deep).unwrap();
-    let server = start(&lock).await;
+    let server = start_quickly(&lock).await;
     Database::connect(server.settings()).await.unwrap();
     let socket = server.psql().split_whitespace().nth(2).unwrap().to_owned();
     server.stop().await;
@@ -117,8 +177,8 @@ async fn a_path_too_long_for_a_socket_still_works() {
 async fn a_server_still_running_on_the_directory_is_taken_over() {
     let state = State::new("adopt");
     let lock = Lock::acquire(&state.0).unwrap();
-    let first = start(&lock).await;
-    let second = start(&lock).await;
+    let first = start_quickly(&lock).await;
+    let second = start_quickly(&lock).await;
     assert!(second.was_adopted());
     assert_eq!(second.pid(), first.pid());
     Database::connect(second.settings()).await.unwrap();
@@ -130,11 +190,11 @@ async fn a_server_still_running_on_the_directory_is_taken_over() {
 async fn a_pid_file_whose_number_belongs_to_another_program_is_no_hindrance() {
     let state = State::new("mistaken");
     let lock = Lock::acquire(&state.0).unwrap();
-    start(&lock).await.stop().await;
+    start_quickly(&lock).await.stop().await;
     let data = state.0.join("pg/data").canonicalize().unwrap();
     let lie = format!("{}\n{}\n1700000000\n5432\n/tmp\n\n", std::process::id(), data.display());
     std::fs::write(data.join("postmaster.pid"), lie).unwrap();
-    start(&lock).await.stop().await;
+    start_quickly(&lock).await.stop().await;
 }
 
 #[tokio::test]
@@ -152,9 +212,9 @@ async fn a_cluster_of_another_major_version_is_refused() {
 async fn a_server_that_cannot_start_says_why() {
     let state = State::new("broken");
     let lock = Lock::acquire(&state.0).unwrap();
-    start(&lock).await.stop().await;
+    start_quickly(&lock).await.stop().await;
     std::fs::write(state.0.join("pg/data/postgresql.auto.conf"), "nonsense = 1\n").unwrap();
-    let problem = PrivateServer::start(&lock, Options::default()).await.unwrap_err();
+    let problem = PrivateServer::start(&lock, quick()).await.unwrap_err();
     assert_eq!(problem.code, codes::DATABASE_NOT_STARTED);
     assert!(problem.detail.contains("nonsense"), "{}", problem.detail);
 }
@@ -185,7 +245,7 @@ async fn child_that_waits_to_be_killed() {
     let database = Database::connect(server.settings()).await.unwrap();
     let owner = database.owner().await.unwrap();
     owner
-        .batch_execute("CREATE TABLE IF NOT EXISTS public_marker (n int); INSERT INTO public_marker VALUES (1)")
+        .batch_execute("CREATE SCHEMA forge; CREATE TABLE forge.marks AS SELECT 1 AS mark")
         .await
         .unwrap();
     println!("postgres runs as {}", server.pid());
@@ -208,7 +268,7 @@ async fn killing_the_program_leaves_no_postgres_behind_and_loses_nothing() {
     let lock = Lock::acquire(&state.0).unwrap();
     let server = start(&lock).await;
     let admin = Database::connect(server.settings()).await.unwrap().owner().await.unwrap();
-    let row = admin.query_one("SELECT count(*) FROM public_marker", &[]).await.unwrap();
+    let row = admin.query_one("SELECT count(*) FROM forge.marks", &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 1);
     server.stop().await;
 }
@@ -220,7 +280,7 @@ async fn a_program_started_right_after_a_kill_gets_a_server_of_its_own() {
     program.kill().unwrap();
     program.wait().unwrap();
     let lock = Lock::acquire(&state.0).unwrap();
-    let server = start(&lock).await;
+    let server = start_quickly(&lock).await;
     assert_ne!(server.pid(), postgres);
     assert!(!server.was_adopted());
     server.stop().await;

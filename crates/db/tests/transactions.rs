@@ -1,5 +1,7 @@
 //! Transactions under an identity, on a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use db::testing::{self, TestDatabase};
 use db::{Columns, Error, Identity, LaneSettings, Settings, Statement};
 use kernel::{Problem, WorkspaceId, codes};
@@ -339,4 +341,48 @@ async fn the_clock_of_a_clone_can_be_moved_and_stopped() {
     test.pin(Some(noon)).await;
     let row = owner.query_one("SELECT forge.now()", &[]).await.unwrap();
     assert_eq!(row.get::<_, jiff::Timestamp>(0), noon);
+}
+
+#[tokio::test]
+async fn the_pool_recovers_when_every_connection_was_cut() {
+    let test = with_notes().await;
+    let database = single(&test).await;
+    who(&database, None).await;
+    let admin = test.superuser().await;
+    admin
+        .batch_execute(
+            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .await
+        .unwrap();
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
+    let recovered = async {
+        // A connection whose end was not seen yet answers "unavailable" and is not used again.
+        while let Err(error) = database.ping().await {
+            assert!(matches!(error, Error::Unavailable(_)), "{error}");
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), recovered).await.expect("recovers");
+    assert_eq!(who(&database, Some(workspace(1))).await.1, Some(Uuid::from_u128(1)));
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_stopped_by_the_server() {
+    let test = with_notes().await;
+    let settings =
+        Settings { statement_timeout: std::time::Duration::from_millis(50), ..test.settings() };
+    let database = db::Database::connect(settings).await.unwrap();
+    let mut tx = database.read(workspace(1)).await.unwrap();
+    let error = tx.query(&WAIT_FOR_EVER, &[]).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout), "{error}");
+}
+
+#[tokio::test]
+async fn tls_is_refused_clearly_instead_of_being_dropped_silently() {
+    let settings = Settings::new("postgres://ada:secret@db.example/app?sslmode=require");
+    let problem = db::Database::connect(settings).await.unwrap_err();
+    assert_eq!(problem.code, codes::CONFIG_INVALID);
+    assert!(problem.detail.contains("TLS") && !problem.detail.contains("secret"));
 }

@@ -10,7 +10,7 @@ use kernel::{Problem, codes};
 use super::account::{Account, io_problem};
 use super::binaries::Binaries;
 use super::process;
-use super::server::SUPERUSER;
+use super::server::{Durability, SUPERUSER};
 
 /// A cluster with what runs it.
 #[derive(Debug)]
@@ -25,7 +25,11 @@ const UNFINISHED: &str = "data.new-";
 
 impl Cluster {
     /// The cluster in `<directory>/data`, made now when it is missing. Takes about a second then.
-    pub(super) fn ensure(directory: &Path, given: Option<&Path>) -> Result<Self, Problem> {
+    pub(super) fn ensure(
+        directory: &Path,
+        given: Option<&Path>,
+        durability: Durability,
+    ) -> Result<Self, Problem> {
         let data = directory.join("data");
         clear_unfinished(directory);
         match fs::read_to_string(data.join("PG_VERSION")) {
@@ -37,8 +41,9 @@ impl Cluster {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let binaries = Binaries::find(given, None)?;
                 let account = Account::pick(directory)?;
-                make(directory, &data, &binaries, &account)?;
-                Ok(Self { data, binaries, account })
+                let cluster = Self { data, binaries, account };
+                cluster.make(directory, durability)?;
+                Ok(cluster)
             }
             Err(error) => Err(io_problem("The cluster cannot be read", &data, &error)),
         }
@@ -71,42 +76,47 @@ fn clear_unfinished(directory: &Path) {
     }
 }
 
-fn make(
-    directory: &Path,
-    data: &Path,
-    binaries: &Binaries,
-    account: &Account,
-) -> Result<(), Problem> {
-    let unfinished = directory.join(format!("{UNFINISHED}{}", std::process::id()));
-    let failed = |error: io::Error| io_problem("The cluster cannot be made", &unfinished, &error);
-    fs::DirBuilder::new().mode(0o700).create(&unfinished).map_err(failed)?;
-    account.give(&unfinished)?;
-    let result = initialise(&unfinished, binaries, account).and_then(|()| {
-        // initdb has synced what is inside; the name is ours.
-        fs::rename(&unfinished, data)
-            .and_then(|()| File::open(directory)?.sync_all())
-            .map_err(|error| io_problem("The cluster cannot be put in its place", data, &error))
-    });
-    if result.is_err() {
-        clear_unfinished(directory);
+impl Cluster {
+    fn make(&self, directory: &Path, durability: Durability) -> Result<(), Problem> {
+        let unfinished = directory.join(format!("{UNFINISHED}{}", std::process::id()));
+        let failed =
+            |error: io::Error| io_problem("The cluster cannot be made", &unfinished, &error);
+        fs::DirBuilder::new().mode(0o700).create(&unfinished).map_err(failed)?;
+        self.account.give(&unfinished)?;
+        let result = self.initialise(&unfinished, durability).and_then(|()| {
+            // initdb has synced what is inside; the name is ours.
+            fs::rename(&unfinished, &self.data)
+                .and_then(|()| File::open(directory)?.sync_all())
+                .map_err(|error| {
+                    io_problem("The cluster cannot be put in its place", &self.data, &error)
+                })
+        });
+        if result.is_err() {
+            clear_unfinished(directory);
+        }
+        result
     }
-    result
-}
 
-fn initialise(data: &Path, binaries: &Binaries, account: &Account) -> Result<(), Problem> {
-    let program = binaries.program("initdb");
-    let output = process::command(&program, account)
-        .arg("-D")
-        .arg(data)
-        .args(["-A", "trust", "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8"])
-        .args(["--data-checksums", "--no-instructions"])
-        .output()
-        .map_err(|error| io_problem("initdb cannot be run", &program, &error))?;
-    if output.status.success() {
-        return Ok(());
+    fn initialise(&self, unfinished: &Path, durability: Durability) -> Result<(), Problem> {
+        let program = self.binaries.program("initdb");
+        let mut command = process::command(&program, &self.account);
+        command
+            .arg("-D")
+            .arg(unfinished)
+            .args(["-A", "trust", "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8"])
+            .args(["--data-checksums", "--no-instructions"]);
+        if durability == Durability::None {
+            command.arg("--no-sync");
+        }
+        let output = command
+            .output()
+            .map_err(|error| io_problem("initdb cannot be run", &program, &error))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        Err(super::server::not_started("initdb failed", &text, unfinished))
     }
-    let text = String::from_utf8_lossy(&output.stderr);
-    Err(super::server::not_started("initdb failed", &text, data))
 }
 
 #[cfg(test)]

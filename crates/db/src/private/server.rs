@@ -255,7 +255,8 @@ fn remove_mistaken(data: &Path) -> Result<(), Problem> {
 
 async fn launch(pg: &Path, options: Options) -> Result<PrivateServer, Problem> {
     let (directory, bin) = (pg.to_path_buf(), options.pg_bin.clone());
-    let cluster = blocking(move || Cluster::ensure(&directory, bin.as_deref())).await?;
+    let durability = options.durability;
+    let cluster = blocking(move || Cluster::ensure(&directory, bin.as_deref(), durability)).await?;
     let socket = socket::directory(pg, &cluster.account)?;
     let log = pg.join("postgres.log");
     let (command, log_from) = server_command(&cluster, &socket, &log, &options)?;
