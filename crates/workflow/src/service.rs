@@ -291,8 +291,9 @@ fn draft<'a>(
     json: &'a str,
     principal: Option<PrincipalId>,
 ) -> Draft<'a> {
-    let (name, description) = (document.name.as_str(), document.description.as_str());
-    Draft { name, description, document: json, source, principal }
+    // The column is only for lists; PostgreSQL's texts cannot hold NUL, the document's JSON can.
+    let description = document.description.replace('\0', "\u{fffd}");
+    Draft { name: &document.name, description, document: json, source, principal }
 }
 
 /// Writes the version of every node type out, and stores the result.

@@ -139,7 +139,7 @@ impl Origin {
 /// A draft to be written.
 pub(crate) struct Draft<'a> {
     pub(crate) name: &'a str,
-    pub(crate) description: &'a str,
+    pub(crate) description: String,
     pub(crate) document: &'a str,
     pub(crate) source: Option<&'a Source>,
     pub(crate) principal: Option<PrincipalId>,
