@@ -1,7 +1,7 @@
 //! The first start: a workspace, its owner, and one key that is shown once.
 
 use db::Database;
-use kernel::{ApiKeyId, Clock, Dice, PrincipalId, Problem, Secret, WorkspaceId};
+use kernel::{ApiKeyId, Clock, Dice, PrincipalId, Problem, Secret, WorkspaceId, codes};
 
 use crate::key::Key;
 use crate::store;
@@ -51,4 +51,31 @@ pub async fn bootstrap(
         Some(_) => FirstKey::Chosen,
         None => FirstKey::Made(key.text().clone()),
     })
+}
+
+/// Makes one more key of the first workspace's owner, for whoever may reach the database as its
+/// owner anyway: the command line on the server's own machine.
+///
+/// # Errors
+/// `auth.required` when there is no workspace yet, `database.unavailable`.
+pub async fn issue_owner_key(
+    database: &Database,
+    clock: &dyn Clock,
+    dice: &dyn Dice,
+    name: &str,
+) -> Result<Secret, Problem> {
+    let key = Key::generate()?;
+    let row = store::OwnerKey {
+        slug: FIRST_SLUG,
+        id: ApiKeyId::new(clock, dice),
+        name,
+        prefix: key.prefix(),
+        hash: key.hash(),
+    };
+    let owner = database.owner().await?;
+    if store::add_owner_key(&owner, &row).await? {
+        Ok(key.text().clone())
+    } else {
+        Err(Problem::new(codes::AUTH_REQUIRED, "There is no first workspace to make a key for."))
+    }
 }

@@ -21,7 +21,7 @@ mod store;
 use function::Permission;
 
 pub use api::FUNCTIONS;
-pub use bootstrap::{FirstKey, bootstrap};
+pub use bootstrap::{FirstKey, bootstrap, issue_owner_key};
 pub use key::Key;
 pub use model::{ApiKeyView, WorkspaceView};
 pub use service::Authenticator;

@@ -78,9 +78,21 @@ const CREATE_FIRST: Statement = sql!(
      SELECT workspace_id FROM key"
 );
 
+const ADD_OWNER_KEY: Statement = sql!(
+    "identity.add_owner_key",
+    reads(workspaces, principals) writes(api_keys),
+    (TEXT, UUID, TEXT, TEXT, BYTEA),
+    "INSERT INTO forge.api_keys (workspace_id, id, principal_id, name, prefix, hash, scopes)
+     SELECT w.workspace_id, $2, p.id, $3, $4, $5, ARRAY['*']
+     FROM forge.workspaces w
+     JOIN forge.principals p ON p.workspace_id = w.workspace_id AND p.kind = 'owner'
+     WHERE w.slug = $1 ORDER BY p.created_at, p.id LIMIT 1
+     RETURNING id"
+);
+
 /// Every statement of this crate.
 pub const STATEMENTS: &[&Statement] =
-    &[&ADD_KEY, &CREATE_FIRST, &FIND_KEY, &FIND_WORKSPACE, &LIST_KEYS, &REVOKE_KEY, &TOUCH_KEY];
+    &[&ADD_KEY, &ADD_OWNER_KEY, &CREATE_FIRST, &FIND_KEY, &FIND_WORKSPACE, &LIST_KEYS, &REVOKE_KEY, &TOUCH_KEY];
 
 /// A valid key's row, as far as a caller is made of it.
 pub(crate) struct KeyRow {
@@ -208,6 +220,23 @@ pub(crate) async fn create_first(owner: &Session, first: &First<'_>) -> Result<b
         [&first.workspace.0, &first.slug, &first.owner.0, &first.key.0, &first.prefix, &first.hash];
     let typed: Vec<_> = values.into_iter().zip(CREATE_FIRST.parameters.iter().cloned()).collect();
     let rows = owner.query_typed(CREATE_FIRST.text, &typed).await?;
+    Ok(rows.len() == 1)
+}
+
+/// What a further key of the first workspace's owner is made of.
+pub(crate) struct OwnerKey<'a> {
+    pub(crate) slug: &'a str,
+    pub(crate) id: ApiKeyId,
+    pub(crate) name: &'a str,
+    pub(crate) prefix: &'a str,
+    pub(crate) hash: &'a [u8],
+}
+
+/// Stores a key of a workspace's owner; false when there is no such workspace.
+pub(crate) async fn add_owner_key(owner: &Session, key: &OwnerKey<'_>) -> Result<bool, Error> {
+    let values: [&(dyn ToSql + Sync); 5] = [&key.slug, &key.id.0, &key.name, &key.prefix, &key.hash];
+    let typed: Vec<_> = values.into_iter().zip(ADD_OWNER_KEY.parameters.iter().cloned()).collect();
+    let rows = owner.query_typed(ADD_OWNER_KEY.text, &typed).await?;
     Ok(rows.len() == 1)
 }
 
