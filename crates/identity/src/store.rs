@@ -91,8 +91,16 @@ const ADD_OWNER_KEY: Statement = sql!(
 );
 
 /// Every statement of this crate.
-pub const STATEMENTS: &[&Statement] =
-    &[&ADD_KEY, &ADD_OWNER_KEY, &CREATE_FIRST, &FIND_KEY, &FIND_WORKSPACE, &LIST_KEYS, &REVOKE_KEY, &TOUCH_KEY];
+pub const STATEMENTS: &[&Statement] = &[
+    &ADD_KEY,
+    &ADD_OWNER_KEY,
+    &CREATE_FIRST,
+    &FIND_KEY,
+    &FIND_WORKSPACE,
+    &LIST_KEYS,
+    &REVOKE_KEY,
+    &TOUCH_KEY,
+];
 
 /// A valid key's row, as far as a caller is made of it.
 pub(crate) struct KeyRow {
@@ -234,7 +242,8 @@ pub(crate) struct OwnerKey<'a> {
 
 /// Stores a key of a workspace's owner; false when there is no such workspace.
 pub(crate) async fn add_owner_key(owner: &Session, key: &OwnerKey<'_>) -> Result<bool, Error> {
-    let values: [&(dyn ToSql + Sync); 5] = [&key.slug, &key.id.0, &key.name, &key.prefix, &key.hash];
+    let values: [&(dyn ToSql + Sync); 5] =
+        [&key.slug, &key.id.0, &key.name, &key.prefix, &key.hash];
     let typed: Vec<_> = values.into_iter().zip(ADD_OWNER_KEY.parameters.iter().cloned()).collect();
     let rows = owner.query_typed(ADD_OWNER_KEY.text, &typed).await?;
     Ok(rows.len() == 1)
