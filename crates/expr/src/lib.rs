@@ -6,8 +6,23 @@
 //! [`Scope`]: plain data, shared by `Arc`, so that a slow evaluation can be repeated on another
 //! thread. Deliberately absent: I/O, host objects, state that outlives an evaluation.
 
+mod convert;
+mod dates;
+mod digest;
+mod evaluator;
+mod host;
+mod limits;
+mod native;
+mod pairing;
+mod purity;
+mod realm;
+mod references;
 mod scope;
+pub mod script;
+mod split;
 mod template;
+pub mod testing;
 
+pub use limits::{Limits, set_limits};
 pub use scope::{Execution, Names, NodeData, NodeRun, RunData, Scope, Source, WorkflowInfo};
 pub use template::Template;

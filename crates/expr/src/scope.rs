@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kernel::{Items, RunId, Value, WorkflowId, WorkspaceId};
+use serde::{Deserialize, Serialize};
 
 /// Everything an expression of one activation can see. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scope {
     /// Whose runtime evaluates it: contexts are never shared between workspaces.
     pub workspace: WorkspaceId,
@@ -30,7 +31,7 @@ pub struct Scope {
 }
 
 /// `$workflow`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkflowInfo {
     /// `$workflow.id`
     pub id: WorkflowId,
@@ -43,7 +44,7 @@ pub struct WorkflowInfo {
 }
 
 /// `$execution`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execution {
     /// `$execution.id`
     pub id: RunId,
@@ -52,7 +53,7 @@ pub struct Execution {
 }
 
 /// Which activation's output delivered some items.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// Index of the node.
     pub node: u32,
@@ -63,7 +64,7 @@ pub struct Source {
 }
 
 /// The outputs of a run so far, by node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RunData {
     /// Names and edges of the workflow; the same for all runs of a version.
     pub names: Arc<Names>,
@@ -72,14 +73,14 @@ pub struct RunData {
 }
 
 /// What one node has put out so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NodeData {
     /// Its activations that ended with outputs, in order of their end.
     pub runs: Vec<Arc<NodeRun>>,
 }
 
 /// The outcome of one activation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NodeRun {
     /// Items of each output port.
     pub outputs: Vec<Items>,
@@ -88,7 +89,7 @@ pub struct NodeRun {
 }
 
 /// Names and edges of a workflow, as far as expressions need them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Names {
     /// Name of each node.
     pub names: Vec<Arc<str>>,
