@@ -1,0 +1,110 @@
+//! `core.code`: JavaScript of the user's own, in a process apart.
+
+use std::sync::Arc;
+
+use kernel::duration::Span;
+use kernel::{FieldProblem, Items, codes};
+use node::{
+    About, AllItems, CodeMode, CodeRequest, ConsoleLine, NodeContext, NodeError, NodeType, params,
+};
+
+use crate::code_items;
+use crate::passing::first;
+
+/// Runs JavaScript on the items. It sees `items`, `$input`, `$json`, `$('Node')`, `$now` and the
+/// rest of what expressions see, and returns the items that go on. It has no network and no files.
+#[params(check = check)]
+pub(crate) struct Code {
+    /// Language of the code.
+    #[serde(default)]
+    language: Language,
+    /// Once with all items, or for each item.
+    #[serde(default)]
+    run: Run,
+    /// The body of a function. Run once, it returns a list of items (or one object); run for each
+    /// item, one object, or null to leave the item out.
+    code: String,
+    /// How long it may run. Never longer than the node's own timeout.
+    #[serde(default = "ten_seconds")]
+    timeout: Span,
+}
+
+/// Languages of code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Language {
+    /// JavaScript, ES2023.
+    #[default]
+    Javascript,
+}
+
+/// How often the code runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Run {
+    /// Once, with all items.
+    #[default]
+    Once,
+    /// For each item.
+    EachItem,
+}
+
+fn ten_seconds() -> Span {
+    Span(std::time::Duration::from_secs(10))
+}
+
+/// What does not parse now will not parse later.
+fn check(node: &Code) -> Vec<FieldProblem> {
+    let Language::Javascript = node.language;
+    let Err(failure) = expr::script::check(&node.code) else { return Vec::new() };
+    let line = failure.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    vec![FieldProblem {
+        pointer: "/code".to_owned(),
+        code: codes::CODE_INVALID.to_string(),
+        detail: format!("The code does not parse: {}{line}.", failure.message),
+    }]
+}
+
+pub(crate) const NODE: NodeType = NodeType::all::<Code>();
+
+impl AllItems for Code {
+    const ABOUT: About = About::new("core.code", 1)
+        .group("code")
+        .imports(&["n8n-nodes-base.code", "n8n-nodes-base.function", "n8n-nodes-base.functionItem"])
+        .example(
+            r#"{ "code": "return items.map(item => ({ json: { total: item.json.price * item.json.amount } }))" }"#,
+        );
+
+    async fn all(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {
+        let items = inputs.first().cloned().unwrap_or_default();
+        let request = CodeRequest {
+            workspace: cx.scope.workspace,
+            code: self.code.clone(),
+            mode: match self.run {
+                Run::Once => CodeMode::Once,
+                Run::EachItem => CodeMode::EachItem,
+            },
+            globals: Vec::new(),
+            items,
+            scope: cx.scope.clone(),
+            timeout: self.timeout.0.min(cx.timeout),
+            cancel: cx.cancel.clone(),
+        };
+        let outcome = cx.services.code.run(request).await?;
+        log(cx, &outcome.console);
+        let made = match self.run {
+            Run::Once => code_items::of_all(outcome.value, first(inputs).len())?,
+            Run::EachItem => code_items::of_each(outcome.value)?,
+        };
+        Ok(vec![Arc::new(made)])
+    }
+}
+
+/// The console of user code, in the log of the run.
+fn log(cx: &NodeContext, console: &[ConsoleLine]) {
+    for line in console {
+        let (workspace, run) = (cx.scope.workspace, cx.scope.execution.id);
+        let (level, text) = (line.level.as_str(), line.text.as_str());
+        tracing::info!(%workspace, %run, console.level = level, console.text = text, "console");
+    }
+}
