@@ -1,56 +1,109 @@
 //! Opening connections: reading the URL, refusing what is not supported, driving the socket.
 
 use std::str::FromStr;
+use std::time::Duration;
 
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
 use kernel::{Problem, Secret, codes};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::Settings;
 use crate::error::{Error, with_causes};
+use crate::{Settings, tls};
 
 /// The oldest PostgreSQL that works, as `server_version_num`.
 pub(crate) const VERSION_MIN: i32 = 150_000;
 
-/// Reads a URL. Errors never show it: it may hold a password.
-pub(crate) fn config(url: &Secret<String>, settings: &Settings) -> Result<Config, Problem> {
-    let mut config = Config::from_str(url.expose()).map_err(|error| {
-        Problem::new(
-            codes::CONFIG_INVALID,
-            format!(
-                "The database URL cannot be read ({}); write it as \
-                 postgres://user:password@host:5432/database.",
-                with_causes(&error)
-            ),
-        )
-    })?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(Problem::new(
-            codes::CONFIG_INVALID,
-            "The database URL asks for TLS (sslmode=require), which is not available for the \
-             database connection; connect over a unix socket, a private network or a local TLS \
-             tunnel, and remove sslmode.",
-        ));
-    }
-    config.ssl_mode(SslMode::Disable);
-    config.connect_timeout(settings.connect_timeout);
-    config.keepalives_idle(std::time::Duration::from_secs(30));
-    if config.get_application_name().is_none() {
-        config.application_name(&settings.application_name);
-    }
-    Ok(config)
+/// One address of a database and the way to it.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    config: Config,
+    /// `None`: the connection is not encrypted.
+    tls: Option<MakeRustlsConnect>,
 }
 
-/// Connects, and drives the connection in a task until the client is dropped.
-#[expect(clippy::disallowed_methods, reason = "the task ends with its client or its connection")]
+impl Connector {
+    /// Reads a URL. Errors never show it: it may hold a password.
+    pub(crate) fn read(url: &Secret<String>, settings: &Settings) -> Result<Self, Problem> {
+        let (plain, wish) = tls::split(url.expose());
+        let mut config = Config::from_str(&plain).map_err(|error| {
+            Problem::new(
+                codes::CONFIG_INVALID,
+                format!(
+                    "The database URL cannot be read ({}); write it as \
+                     postgres://user:password@host:5432/database.",
+                    with_causes(&error)
+                ),
+            )
+        })?;
+        let tls = wish.connector()?;
+        config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+        config.connect_timeout(settings.connect_timeout);
+        config.keepalives_idle(Duration::from_secs(30));
+        if config.get_application_name().is_none() {
+            config.application_name(&settings.application_name);
+        }
+        Ok(Self { config, tls })
+    }
+
+    /// The same address under another name in `pg_stat_activity`.
+    pub(crate) fn named(&self, application_name: String) -> Self {
+        let mut named = self.clone();
+        named.config.application_name(application_name);
+        named
+    }
+
+    /// Connects, and drives the connection in a task until the client is dropped.
+    pub(crate) async fn connect(&self) -> Result<Client, Error> {
+        match &self.tls {
+            None => connect(&self.config).await,
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                drive(connection);
+                Ok(client)
+            }
+        }
+    }
+
+    /// Connections for a pool.
+    pub(crate) fn manager(&self) -> Manager {
+        let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        match &self.tls {
+            None => Manager::from_config(self.config.clone(), NoTls, how),
+            Some(tls) => Manager::from_config(self.config.clone(), tls.clone(), how),
+        }
+    }
+
+    /// Asks the server to stop what a connection is doing.
+    pub(crate) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
+        match &self.tls {
+            None => token.cancel_query(NoTls).await?,
+            Some(tls) => token.cancel_query(tls.clone()).await?,
+        }
+        Ok(())
+    }
+}
+
+/// Connects over a socket of this machine.
 pub(crate) async fn connect(config: &Config) -> Result<Client, Error> {
     let (client, connection) = config.connect(NoTls).await?;
+    drive(connection);
+    Ok(client)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the task ends with its client or its connection")]
+fn drive<S, T>(connection: Connection<S, T>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error.cause = %with_causes(&error), "database connection ended");
         }
     });
-    Ok(client)
 }
 
 /// Refuses a server older than [`VERSION_MIN`]. Takes `server_version_num`.
@@ -88,7 +141,7 @@ mod tests {
     #[test]
     fn a_url_that_cannot_be_read_is_not_repeated_in_the_error() {
         let settings = Settings::new("postgres://ada:hunter2@[broken");
-        let problem = config(&settings.url, &settings).unwrap_err();
+        let Err(problem) = Connector::read(&settings.url, &settings) else { panic!("it was read") };
         assert_eq!(problem.code, codes::CONFIG_INVALID);
         assert!(!problem.detail.contains("hunter2"), "{}", problem.detail);
     }

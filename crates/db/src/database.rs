@@ -4,14 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Pool, Runtime};
 use kernel::Problem;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Config, NoTls};
 
-use crate::connect::{check_version, config, connect};
+use crate::connect::{Connector, check_version};
 use crate::error::Error;
-use crate::tx::{Mode, Tx};
+use crate::tx::{Mode, Tx, begin_text};
 use crate::{Backend, Identity, LaneSettings, Session, Settings, roles};
 
 /// How often a transaction that met another one is run in all.
@@ -25,7 +24,8 @@ pub struct Database {
 
 struct Inner {
     pool: Pool,
-    direct: Config,
+    pooled: Arc<Connector>,
+    direct: Connector,
     settings: Settings,
 }
 
@@ -41,10 +41,10 @@ impl Database {
     ///
     /// # Errors
     /// `config.invalid` (the URL), `database.unavailable`, `database.unsupported`,
-    /// `database.permission` (the roles are missing and may not be made).
+    /// `database.permission` (the login is refused, or the roles are missing and may not be made).
     pub async fn connect(settings: Settings) -> Result<Self, Problem> {
         let database = Self::lazy(settings)?;
-        let client = connect(&database.inner.direct).await?;
+        let client = database.inner.direct.connect().await.map_err(first_contact)?;
         let version = client
             .query_typed_one("SELECT current_setting('server_version_num')::int4", &[])
             .await
@@ -57,17 +57,12 @@ impl Database {
 
     /// A handle that connects when it is first used and checks nothing.
     pub fn lazy(settings: Settings) -> Result<Self, Problem> {
-        let pooled = config(&settings.url, &settings)?;
+        let pooled = Connector::read(&settings.url, &settings)?;
         let direct = match &settings.direct_url {
-            Some(url) => config(url, &settings)?,
+            Some(url) => Connector::read(url, &settings)?,
             None => pooled.clone(),
         };
-        let manager = Manager::from_config(
-            pooled,
-            NoTls,
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
-        let pool = Pool::builder(manager)
+        let pool = Pool::builder(pooled.manager())
             .max_size(settings.pool_max.max(1))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(settings.acquire_timeout))
@@ -77,7 +72,8 @@ impl Database {
                 tracing::error!(error.cause = %error, "the pool cannot be built");
                 Problem::internal()
             })?;
-        Ok(Self { inner: Arc::new(Inner { pool, direct, settings }) })
+        let pooled = Arc::new(pooled);
+        Ok(Self { inner: Arc::new(Inner { pool, pooled, direct, settings }) })
     }
 
     /// A READ ONLY transaction with one snapshot for all its statements.
@@ -99,7 +95,8 @@ impl Database {
 
     async fn begin(&self, mode: Mode, identity: Option<Identity>) -> Result<Tx, Error> {
         let connection = self.inner.pool.get().await.map_err(pool_error)?;
-        Ok(Tx::new(connection, mode, identity, &self.inner.settings))
+        let begin = begin_text(mode, identity, &self.inner.settings);
+        Ok(Tx::new(connection, Arc::clone(&self.inner.pooled), begin))
     }
 
     /// Runs a write transaction, again from its start when it met another one (40001, 40P01), five
@@ -153,17 +150,21 @@ impl Database {
         name: &str,
         settings: &[(&'static str, String)],
     ) -> Result<Session, Error> {
-        let mut config = self.inner.direct.clone();
-        if !name.is_empty() {
-            config.application_name(format!("{} {name}", self.inner.settings.application_name));
-        }
-        Session::open(connect(&config).await?, role, settings).await
+        let direct = &self.inner.direct;
+        let client = match name {
+            "" => direct.connect().await?,
+            name => {
+                let whole = format!("{} {name}", self.inner.settings.application_name);
+                direct.named(whole).connect().await?
+            }
+        };
+        Session::open(client, role, settings).await
     }
 
     /// Ends another connection of ours and waits until its server process is gone, at most `within`.
     /// True when it is gone (or was before).
     pub async fn terminate(&self, backend: Backend, within: Duration) -> Result<bool, Error> {
-        let client = connect(&self.inner.direct).await?;
+        let client = self.inner.direct.connect().await?;
         let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         let rows = client
             .query_typed(
@@ -201,6 +202,20 @@ impl Database {
     pub fn close(&self) {
         self.inner.pool.close();
     }
+}
+
+/// At the start somebody reads the answer and can mend the address, so it holds the cause.
+fn first_contact(error: Error) -> Problem {
+    let cause = match &error {
+        Error::Unavailable(cause) => cause.clone(),
+        _ => return error.into(),
+    };
+    let mut problem = Problem::from(error);
+    problem.detail = format!(
+        "The database cannot be reached ({cause}); check its URL and that the server runs, then \
+         try again."
+    );
+    problem
 }
 
 fn pool_error(error: deadpool_postgres::PoolError) -> Error {

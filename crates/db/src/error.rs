@@ -11,6 +11,9 @@ pub enum Error {
     /// The database cannot be reached, is shutting down or starting; the same may succeed later.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
+    /// The server does not let this login in, or has no such database.
+    #[error("the database refused the login: {0}")]
+    Refused(String),
     /// No connection of the pool became free in time.
     #[error("no database connection became free in time")]
     Overloaded,
@@ -81,11 +84,13 @@ fn from_server(db: &tokio_postgres::error::DbError) -> Error {
     match state {
         "40001" | "40P01" => Error::Conflict,
         "53100" => Error::StorageFull,
+        "3D000" => Error::Refused(db.message().to_owned()),
         "57014" | "55P03" => Error::Timeout,
         "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => {
             Error::Unavailable(db.message().to_owned())
         }
         _ => match (&state[..2], db.constraint()) {
+            ("28", _) => Error::Refused(db.message().to_owned()),
             ("08", _) => Error::Unavailable(db.message().to_owned()),
             ("23", Some(name)) => {
                 Error::Constraint { name: name.to_owned(), state: state.to_owned() }
@@ -136,6 +141,13 @@ impl From<Error> for Problem {
                     "The database does not answer; try again in a few seconds.",
                 )
             }
+            Error::Refused(cause) => Problem::new(
+                codes::DATABASE_PERMISSION,
+                format!(
+                    "The database refused the login ({cause}); check user, password and database \
+                     name in its URL."
+                ),
+            ),
             Error::Overloaded => later(
                 codes::SERVER_OVERLOADED,
                 "All database connections are busy; try again, or raise [database] pool_max.",

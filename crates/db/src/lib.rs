@@ -14,8 +14,8 @@
 //! discarded before anybody else gets it; a migration that was applied never changes.
 //!
 //! Absent on purpose: SQL of the domains (it is in each domain's `store.rs`), an object mapper,
-//! prepared statements on the pool (they do not work through PgBouncer in transaction mode), TLS to
-//! the database (`sslmode=require` is refused with a clear error; `prefer` connects without).
+//! prepared statements on the pool (they do not work through PgBouncer in transaction mode),
+//! unproven encryption (`sslmode=require` proves the server's certificate too, `prefer` is plain).
 
 mod connect;
 mod database;
@@ -29,6 +29,7 @@ mod session;
 mod settings;
 mod statement;
 pub mod testing;
+mod tls;
 mod tx;
 
 pub use database::Database;

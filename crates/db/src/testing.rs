@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use crate::connect::Connector;
 use crate::private::{Durability, Lock, Options, PrivateServer};
 use crate::{Database, Settings, migrate};
 
@@ -230,9 +231,9 @@ fn janitor(url: String) -> mpsc::Sender<String> {
         let settings = Settings::new(url);
         while let Ok(name) = names.recv() {
             runtime.block_on(async {
-                let config = crate::connect::config(&settings.url, &settings)
-                    .expect("our own URL can be read");
-                if let Ok(admin) = crate::connect::connect(&config).await {
+                let connector =
+                    Connector::read(&settings.url, &settings).expect("our own URL can be read");
+                if let Ok(admin) = connector.connect().await {
                     let _ = drop_database(&admin, &name).await;
                 }
             });

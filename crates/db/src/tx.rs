@@ -13,8 +13,9 @@ use deadpool_postgres::Object;
 use futures::FutureExt;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
+use crate::connect::Connector;
 use crate::error::Error;
 use crate::{Identity, Settings, Statement};
 
@@ -66,6 +67,7 @@ impl Outcome {
 pub struct Tx {
     /// `None` once given back.
     connection: Option<Object>,
+    connector: Arc<Connector>,
     state: State,
     begin: String,
     outcome: Outcome,
@@ -78,16 +80,13 @@ impl std::fmt::Debug for Tx {
 }
 
 impl Tx {
-    pub(crate) fn new(
-        connection: Object,
-        mode: Mode,
-        identity: Option<Identity>,
-        settings: &Settings,
-    ) -> Self {
+    /// `begin` is the message of [`begin_text`].
+    pub(crate) fn new(connection: Object, connector: Arc<Connector>, begin: String) -> Self {
         Self {
             connection: Some(connection),
+            connector,
             state: State::Fresh,
-            begin: begin_text(mode, identity, settings),
+            begin,
             outcome: Outcome::default(),
         }
     }
@@ -227,7 +226,7 @@ impl Drop for Tx {
             }
             State::Waiting => {
                 self.outcome.0.abandoned.store(true, Ordering::Release);
-                discard(connection);
+                discard(connection, Arc::clone(&self.connector));
             }
         }
     }
@@ -235,12 +234,12 @@ impl Drop for Tx {
 
 /// Takes a connection with a statement under way out of the pool and cancels the statement, so that
 /// its locks do not outlive whoever asked.
-fn discard(connection: Object) {
+fn discard(connection: Object, connector: Arc<Connector>) {
     let cancel = connection.cancel_token();
     drop(Object::take(connection));
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
-            if let Err(error) = cancel.cancel_query(NoTls).await {
+            if let Err(error) = connector.cancel(cancel).await {
                 tracing::debug!(error.cause = %error, "a dropped statement was not cancelled");
             }
         });
@@ -280,7 +279,7 @@ fn typed<'a>(
 
 /// One message: BEGIN first, so that a failure behind it leaves a failed transaction and no
 /// statement can run outside one.
-fn begin_text(mode: Mode, identity: Option<Identity>, settings: &Settings) -> String {
+pub(crate) fn begin_text(mode: Mode, identity: Option<Identity>, settings: &Settings) -> String {
     let access = match mode {
         Mode::Read => "READ ONLY",
         Mode::Write => "READ WRITE",
