@@ -40,6 +40,8 @@ pub enum Input {
     Failed {
         /// Which.
         activation: ActivationId,
+        /// Which attempt.
+        attempt: u32,
         /// Why.
         error: NodeError,
         /// When and how long.
@@ -56,6 +58,8 @@ pub enum Input {
     Performed {
         /// Which activation.
         activation: ActivationId,
+        /// Which attempt.
+        attempt: u32,
         /// What became of each item.
         outcomes: Vec<(u32, Result<Vec<Item>, NodeError>)>,
         /// When and how long.
@@ -175,7 +179,7 @@ impl Default for Bounds {
 }
 
 /// What follows from `input` at `now`: changes `state`, appends records to `state.journal` and
-/// actions to `actions`. Inputs about activations or runs that have ended change nothing.
+/// actions to `actions`. Inputs about activations, attempts or runs that have ended change nothing.
 pub fn decide(
     state: &mut RunState,
     input: Input,
@@ -186,9 +190,7 @@ pub fn decide(
     if state.status.is_final() {
         return;
     }
-    if let Some(activation) = input.activation()
-        && state.activations[activation as usize].phase.is_final()
-    {
+    if is_stale(state, &input) {
         return;
     }
     let mut mind = Mind { state, now, bounds, actions };
@@ -212,6 +214,26 @@ impl Input {
     }
 }
 
+/// Whether an input is about something that is over: a result may come twice or too late.
+fn is_stale(state: &RunState, input: &Input) -> bool {
+    let Some(activation) = input.activation() else { return false };
+    let one = &state.activations[activation as usize];
+    let running = one.phase == Phase::Running;
+    match input {
+        Input::Finished { .. } | Input::Steered { .. } => !running,
+        Input::Intend { .. } => !running || one.intended.is_some(),
+        Input::Failed { attempt, .. } => !running || *attempt != one.attempt,
+        Input::Performed { attempt, outcomes, .. } => {
+            let sent = one.intended.iter().flat_map(|effects| effects.iter());
+            let open = one.intended.is_none() && outcomes.iter().all(|(_, outcome)| outcome.is_err());
+            let known = sent.map(|effect| effect.item).eq(outcomes.iter().map(|(item, _)| *item));
+            !running || *attempt != one.attempt || !(known || open)
+        }
+        Input::Due { .. } | Input::Returned { .. } | Input::Answered { .. } => one.phase.is_final(),
+        Input::Begin | Input::Resume | Input::Cancel | Input::TimedOut => false,
+    }
+}
+
 struct Mind<'a> {
     state: &'a mut RunState,
     now: Timestamp,
@@ -227,9 +249,9 @@ impl Mind<'_> {
             Input::Finished { activation, outputs, times } => {
                 self.record(Record::Finished { activation, outputs, times });
             }
-            Input::Failed { activation, error, times } => self.failed(activation, error, times),
+            Input::Failed { activation, error, times, .. } => self.failed(activation, error, times),
             Input::Intend { activation, effects } => self.intend(activation, effects),
-            Input::Performed { activation, outcomes, times } => {
+            Input::Performed { activation, outcomes, times, .. } => {
                 self.performed(activation, outcomes, times);
             }
             Input::Steered { activation, directive, times } => {
@@ -255,7 +277,8 @@ impl Mind<'_> {
     }
 
     fn record(&mut self, record: Record) {
-        let inputs = activation_of(&record)
+        let inputs = record
+            .activation()
             .map(|id| Arc::clone(&self.state.activations[id as usize].inputs))
             .unwrap_or_default();
         wire::write(&record, &inputs, &mut self.state.journal);
@@ -541,7 +564,7 @@ impl Mind<'_> {
                 self.state.resume(activation);
                 self.perform(activation, effects);
             }
-            (Decision::Retry, None) | (Decision::Done, _) => {
+            (Decision::Done, _) | (Decision::Retry, None) => {
                 let outputs = vec![self.state.passed_on(activation)];
                 self.record(Record::Finished { activation, outputs, times: Times::default() });
             }
@@ -556,22 +579,6 @@ impl Mind<'_> {
 
     fn elapsed_us(&self) -> u64 {
         (self.now.as_microsecond() - self.state.start.at.as_microsecond()).max(0) as u64
-    }
-}
-
-fn activation_of(record: &Record) -> Option<ActivationId> {
-    match record {
-        Record::Finished { activation, .. }
-        | Record::Failed { activation, .. }
-        | Record::Retrying { activation, .. }
-        | Record::Intended { activation, .. }
-        | Record::Performed { activation, .. }
-        | Record::Waiting { activation, .. }
-        | Record::Calling { activation, .. }
-        | Record::Returned { activation, .. }
-        | Record::Replied { activation, .. }
-        | Record::Asked { activation } => Some(*activation),
-        Record::Started(_) | Record::Resumed { .. } | Record::Ended { .. } => None,
     }
 }
 

@@ -11,14 +11,33 @@
 //!
 //! Deliberately absent: a row per step, determinism demanded of user code, HTTP.
 
+mod actor;
+pub mod blobs;
+pub mod breadcrumb;
+mod calls;
+mod cell;
+pub mod codec;
 pub mod decide;
 mod door;
+mod engine;
+pub mod fence;
 pub mod flusher;
+mod load;
+pub mod maintenance;
+pub mod member;
 pub mod outcome;
 pub mod plan;
 pub mod record;
+pub mod replay;
+pub mod settings;
 pub mod state;
 pub mod store;
+mod timers;
+mod view;
 pub mod wire;
+mod worker;
 
 pub use door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
+pub use engine::{Engine, Graphs, Parts, Threads};
+pub use settings::Settings;
+pub use view::{ActivationView, ErrorView, RunView};

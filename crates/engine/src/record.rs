@@ -127,6 +127,25 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// The activation it is about.
+    pub fn activation(&self) -> Option<ActivationId> {
+        match self {
+            Self::Finished { activation, .. }
+            | Self::Failed { activation, .. }
+            | Self::Retrying { activation, .. }
+            | Self::Intended { activation, .. }
+            | Self::Performed { activation, .. }
+            | Self::Waiting { activation, .. }
+            | Self::Calling { activation, .. }
+            | Self::Returned { activation, .. }
+            | Self::Replied { activation, .. }
+            | Self::Asked { activation } => Some(*activation),
+            Self::Started(_) | Self::Resumed { .. } | Self::Ended { .. } => None,
+        }
+    }
+}
+
 /// The first record of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Start {

@@ -233,6 +233,7 @@ impl RunState {
                 activation.problem = Some(problem);
             }
             Record::Intended { activation, attempt, effects } => {
+                self.unpark(activation);
                 let activation = &mut self.activations[activation as usize];
                 activation.attempt = attempt;
                 activation.intended = Some(effects);
@@ -361,8 +362,22 @@ impl RunState {
             Phase::Ready => self.ready.retain(|ready| *ready != id),
             Phase::Waiting { .. } | Phase::Calling { .. } | Phase::Asked => self.parked -= 1,
         }
+        if to == Phase::Succeeded {
+            // An earlier attempt's failure is history.
+            activation.problem = None;
+        }
         activation.phase = to;
         true
+    }
+
+    /// An intent or a result says that a wait was over: in a replay nothing else does.
+    fn unpark(&mut self, id: ActivationId) {
+        let activation = &mut self.activations[id as usize];
+        if matches!(activation.phase, Phase::Waiting { .. } | Phase::Asked) {
+            activation.phase = Phase::Ready;
+            self.parked -= 1;
+            self.ready.push_back(id);
+        }
     }
 
     fn park(&mut self, id: ActivationId, phase: Phase) {
@@ -495,14 +510,17 @@ impl RunState {
         outcomes: Vec<(u32, Result<Vec<Item>, Problem>)>,
         times: Times,
     ) {
-        let activation = &mut self.activations[id as usize];
-        if activation.phase.is_final() {
+        if self.activations[id as usize].phase.is_final() {
             return;
         }
+        self.unpark(id);
+        let activation = &mut self.activations[id as usize];
         let count = activation.inputs.first().map_or(0, |items| items.len());
         activation.done.resize(count, None);
         for (item, outcome) in outcomes {
-            activation.done[item as usize] = Some(outcome.map(Arc::new));
+            if let Some(done) = activation.done.get_mut(item as usize) {
+                *done = Some(outcome.map(Arc::new));
+            }
         }
         activation.intended = None;
         activation.attempt = 1;
@@ -531,7 +549,9 @@ impl RunState {
         let Phase::Calling { results, .. } = &mut self.activations[id as usize].phase else {
             return;
         };
-        results[child as usize] = Some(result);
+        if let Some(place) = results.get_mut(child as usize) {
+            *place = Some(result);
+        }
         if results.iter().any(Option::is_none) {
             return;
         }

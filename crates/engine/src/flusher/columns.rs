@@ -4,7 +4,8 @@ use std::error::Error;
 
 use bytes::{BufMut, BytesMut};
 use jiff::Timestamp;
-use postgres_types::{IsNull, ToSql, Type, accepts, to_sql_checked};
+use kernel::RunId;
+use postgres_types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 use uuid::Uuid;
 use workflow::Retention;
 
@@ -197,15 +198,32 @@ impl ToSql for Micros {
 }
 
 /// A `date`: the UTC day of a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Day(i32);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(i32);
 
 impl Day {
     /// The UTC day `at` lies in.
-    pub(crate) fn of(at: Timestamp) -> Self {
+    pub fn of(at: Timestamp) -> Self {
         let days = at.as_second().div_euclid(86_400) - EPOCH_DAYS;
         Self(i32::try_from(days).expect("a timestamp's days fit 32 bits"))
     }
+
+    /// The UTC day of a run's birth, as its id tells it; a day early, because the clocks of members
+    /// may differ by moments.
+    pub(crate) fn of_run(run: RunId) -> Self {
+        let bytes = run.0.into_bytes();
+        let millis = bytes[..6].iter().fold(0_i64, |sum, byte| sum << 8 | i64::from(*byte));
+        let days = millis.div_euclid(86_400_000) - EPOCH_DAYS - 1;
+        Self(i32::try_from(days).expect("48 bits of milliseconds are few enough days"))
+    }
+}
+
+impl<'a> FromSql<'a> for Day {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(i32::from_be_bytes(raw.try_into()?)))
+    }
+
+    accepts!(DATE);
 }
 
 impl ToSql for Day {

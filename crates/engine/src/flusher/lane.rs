@@ -13,7 +13,7 @@ use super::failure::{Failure, Obstacle, unstorable};
 use super::op::{FlushOp, Flushed, Lane, Op, Verdict};
 use super::queue::Backlog;
 use super::{Settings, Shared};
-use crate::store::flush;
+use crate::store::{flush, members};
 
 /// A lane at work. Owned by the flusher's thread.
 pub(super) struct LaneLoop {
@@ -149,7 +149,8 @@ impl LaneLoop {
             self.connection = None;
         }
         if self.connection.is_none() {
-            let opened = Connection::open(&self.shared.database, self.lane).await;
+            let shared = &self.shared;
+            let opened = Connection::open(&shared.database, shared.incarnation, self.lane).await;
             let connection = opened.map_err(|error| {
                 tracing::warn!(lane = ?self.lane, error.cause = %error, "no connection for the lane");
                 Failure::Later(Obstacle::Database)
@@ -257,8 +258,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 const TERMINATE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Connection {
-    async fn open(database: &Database, lane: Lane) -> Result<Self, db::Error> {
+    async fn open(database: &Database, me: MemberId, lane: Lane) -> Result<Self, db::Error> {
         let session = database.engine_lane(&lane_settings(lane)).await?;
+        let Backend { pid, started_at } = session.backend();
+        let note = typed(&members::NOTE_BACKEND, [&me.0, &pid, &started_at]);
+        session.query_typed(members::NOTE_BACKEND.text, &note).await?;
         let (flush, whole, whole_keyed) = futures::try_join!(
             prepare(&session, &flush::FLUSH),
             prepare(&session, &flush::WHOLE),

@@ -18,6 +18,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Cancelled];
+
     /// As stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {

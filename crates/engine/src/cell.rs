@@ -1,0 +1,279 @@
+//! A run on its worker: its state, what waits for durability, who waits for an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kernel::{Items, Problem, RunId, WorkspaceId, codes};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use workflow::{Graph, Retention};
+
+use crate::codec;
+use crate::decide::Action;
+use crate::door::{Answer, AnswerWhen, RunStatus};
+use crate::flusher::{FlushOp, Lane, Op, Outcome, SinkId};
+use crate::state::RunState;
+
+/// Receives the caller's answer, once.
+pub(crate) type AnswerSender = oneshot::Sender<Result<Answer, Problem>>;
+
+/// How far a run has come in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nothing is written.
+    New,
+    /// Its start has been offered: it has a row of its own.
+    Written,
+    /// Its end has been offered.
+    Ending,
+}
+
+/// One run in memory.
+pub(crate) struct Cell {
+    pub(crate) state: RunState,
+    pub(crate) epoch: i32,
+    pub(crate) stage: Stage,
+    /// The journal is durable up to this position.
+    pub(crate) durable: u64,
+    /// Number of the last journal row offered.
+    pub(crate) seq: i32,
+    /// Whether an operation is on its way; there is never a second one.
+    pub(crate) in_flight: bool,
+    /// Whether the start must be written even though nothing waits for it.
+    pub(crate) visible: bool,
+    /// Actions that wait for the journal.
+    pub(crate) held: Vec<Action>,
+    /// Every record offered so far: the body of its history row.
+    pub(crate) written: Vec<u8>,
+    pub(crate) key: Option<String>,
+    pub(crate) answer: Option<AnswerSender>,
+    /// Position after which the reply may be told.
+    pub(crate) reply_after: Option<u64>,
+    /// Fires when the run ends, for everything it still has under way.
+    pub(crate) cancel: CancellationToken,
+    /// Signals taken into account.
+    pub(crate) seen: i32,
+    /// Whether the error workflow, if any, has been told.
+    pub(crate) error_told: bool,
+    /// Reading of the monotonic clock at the run's start (or what it would have been).
+    pub(crate) began: Duration,
+}
+
+/// What to do next about a run's durability.
+pub(crate) enum Next {
+    /// Nothing.
+    Rest,
+    /// Offer this; a body above the inline limit has to become a blob first.
+    Offer(Box<FlushOp>),
+    /// The run is over and nothing of it is kept: it is as if it had been written.
+    Forget,
+}
+
+impl Cell {
+    pub(crate) fn graph(&self) -> &Arc<Graph> {
+        &self.state.plan.graph
+    }
+
+    pub(crate) fn workspace(&self) -> WorkspaceId {
+        self.graph().workspace
+    }
+
+    pub(crate) fn run(&self) -> RunId {
+        self.state.run
+    }
+
+    fn keep(&self) -> Retention {
+        let settings = &self.graph().settings;
+        let called = self.state.start.parent.is_some();
+        match self.state.status {
+            // A caller that crashes finds its children's results in history.
+            RunStatus::Succeeded if called && settings.keep_succeeded == Retention::None => {
+                Retention::Days(1)
+            }
+            RunStatus::Succeeded => settings.keep_succeeded,
+            _ => settings.keep_failed,
+        }
+    }
+
+    /// Whether something waits for the start to be durable.
+    fn must_write(&self) -> bool {
+        self.visible
+            || !self.held.is_empty()
+            || self.reply_after.is_some()
+            || self.state.shown_status() == RunStatus::Waiting
+            || (self.answer.is_some() && self.state.start.answer == AnswerWhen::Started)
+    }
+
+    /// The next operation, if one is due and none is on its way. Marks it as on its way.
+    pub(crate) fn next_op(&mut self, sink: SinkId) -> Next {
+        if self.in_flight || self.stage == Stage::Ending {
+            return Next::Rest;
+        }
+        let over = self.state.status.is_final();
+        let op = match (self.stage, over) {
+            (Stage::New, true) if self.keep() == Retention::None && self.key.is_none() => {
+                self.stage = Stage::Ending;
+                return Next::Forget;
+            }
+            (Stage::New, true) => self.whole(),
+            (Stage::New, false) if self.must_write() => self.start(),
+            (Stage::New, false) => return Next::Rest,
+            (Stage::Written, true) => self.end(),
+            (Stage::Written, false) if self.state.journal.is_empty() => return Next::Rest,
+            (Stage::Written, false) => self.progress(),
+            (Stage::Ending, _) => return Next::Rest,
+        };
+        self.in_flight = true;
+        let lane = if self.graph().settings.relaxed { Lane::Relaxed } else { Lane::Strict };
+        Next::Offer(Box::new(FlushOp {
+            workspace: self.workspace(),
+            run: self.run(),
+            epoch: self.epoch,
+            lane,
+            sink,
+            token: self.state.position,
+            op,
+        }))
+    }
+
+    fn start(&mut self) -> Op {
+        self.stage = Stage::Written;
+        self.seq = 1;
+        let body = self.take_journal();
+        let graph = self.graph();
+        Op::Start {
+            workflow: graph.workflow.id,
+            version: graph.version,
+            started_at: self.state.start.at,
+            deadline: None,
+            key: self.key.clone(),
+            seq: 1,
+            body,
+        }
+    }
+
+    fn progress(&mut self) -> Op {
+        self.seq += 1;
+        Op::Progress { seq: self.seq, body: self.take_journal() }
+    }
+
+    fn whole(&mut self) -> Op {
+        self.stage = Stage::Ending;
+        let body = self.take_history();
+        let graph = self.graph();
+        Op::Whole {
+            workflow: graph.workflow.id,
+            version: graph.version,
+            outcome: outcome(self.state.status),
+            started_at: self.state.start.at,
+            finished_at: self.finished_at(),
+            keep: self.keep(),
+            key: self.key.clone(),
+            body,
+        }
+    }
+
+    fn end(&mut self) -> Op {
+        self.stage = Stage::Ending;
+        Op::End {
+            outcome: outcome(self.state.status),
+            finished_at: self.finished_at(),
+            keep: self.keep(),
+            seen: self.seen,
+            body: self.take_history(),
+        }
+    }
+
+    fn finished_at(&self) -> jiff::Timestamp {
+        let took = jiff::SignedDuration::from_micros(self.state.ended_us as i64);
+        self.state.start.at.checked_add(took).unwrap_or(self.state.start.at)
+    }
+
+    fn take_journal(&mut self) -> Bytes {
+        let body = codec::encode(&as_list(&self.state.journal));
+        if !self.written.is_empty() {
+            self.written.push(b',');
+        }
+        self.written.append(&mut self.state.journal);
+        body
+    }
+
+    fn take_history(&mut self) -> Bytes {
+        if self.written.is_empty() {
+            return codec::encode(&as_list(&std::mem::take(&mut self.state.journal)));
+        }
+        if !self.state.journal.is_empty() {
+            self.written.push(b',');
+            self.written.append(&mut self.state.journal);
+        }
+        codec::encode(&as_list(&self.written))
+    }
+
+    /// Tells the caller, if it still waits for this and it is durable.
+    pub(crate) fn answer_if_due(&mut self) {
+        if self.answer.is_none() {
+            return;
+        }
+        let over = self.state.status.is_final() && self.durable >= self.state.position;
+        let due = match self.state.start.answer {
+            AnswerWhen::Started => self.durable > 0,
+            AnswerWhen::Replied => {
+                over || self.reply_after.is_some_and(|after| self.durable >= after)
+            }
+            AnswerWhen::Ended => over,
+        };
+        if !due {
+            return;
+        }
+        kernel::fault!("reply.before");
+        let answer = self.tell();
+        if let Some(sender) = self.answer.take() {
+            // A caller who went away changes nothing.
+            let _ = sender.send(Ok(answer));
+        }
+    }
+
+    fn tell(&self) -> Answer {
+        Answer {
+            run: self.run(),
+            status: self.state.shown_status(),
+            reply: self.state.reply.clone(),
+            last_items: self.last_items(),
+            error: self.state.problem.clone(),
+        }
+    }
+
+    /// Items of the first output with items of the activation that ended last.
+    pub(crate) fn last_items(&self) -> Items {
+        crate::view::last_items(&self.state)
+    }
+
+    /// What a calling run gets: the last node's items, or why there are none.
+    pub(crate) fn result(&self) -> Result<Items, Problem> {
+        match (self.state.status, &self.state.problem) {
+            (RunStatus::Succeeded, _) => Ok(self.last_items()),
+            (_, Some(problem)) => Err(problem.clone()),
+            (_, None) => Err(Problem::new(codes::RUN_CANCELLED, "The called run was cancelled.")),
+        }
+    }
+}
+
+fn outcome(status: RunStatus) -> Outcome {
+    match status {
+        RunStatus::Succeeded => Outcome::Succeeded,
+        RunStatus::Cancelled => Outcome::Cancelled,
+        RunStatus::Failed | RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {
+            Outcome::Failed
+        }
+    }
+}
+
+/// The inside of a JSON array with its brackets.
+fn as_list(records: &[u8]) -> Vec<u8> {
+    let mut list = Vec::with_capacity(records.len() + 2);
+    list.push(b'[');
+    list.extend_from_slice(records);
+    list.push(b']');
+    list
+}

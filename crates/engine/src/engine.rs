@@ -1,0 +1,328 @@
+//! The engine of one member: its workers, and the handle everybody else holds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kernel::{Clock, Dice, Problem, RunId, WorkspaceId, codes};
+use node::Services;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use workflow::Graph;
+
+use crate::calls;
+use crate::cell::AnswerSender;
+use crate::decide::{Decision, Input};
+use crate::door::{Answer, AnswerWhen, StartRun, Started};
+use crate::flusher::{FlushOp, Flusher};
+use crate::load::Loaded;
+use crate::record::Parent;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::view::RunView;
+use crate::worker::{Command, NewRun, Worker};
+
+/// Finds the graph of a version or of a workflow's published version; see `workflow::Catalog`.
+pub trait Graphs: Send + Sync {
+    /// The graph of this version.
+    fn version(
+        &self,
+        workspace: WorkspaceId,
+        version: kernel::VersionId,
+    ) -> BoxFuture<'_, Result<Option<Arc<Graph>>, Problem>>;
+    /// The graph of the published version of the workflow with this id or name.
+    fn published(
+        &self,
+        workspace: WorkspaceId,
+        workflow: String,
+    ) -> BoxFuture<'_, Result<Option<Arc<Graph>>, Problem>>;
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Settings.
+    pub settings: Settings,
+    /// Makes records durable.
+    pub flusher: Flusher,
+    /// Reads runs.
+    pub store: Store,
+    /// Finds graphs.
+    pub graphs: Arc<dyn Graphs>,
+    /// What nodes may use.
+    pub services: Arc<Services>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub dice: Arc<dyn Dice>,
+}
+
+/// The engine's handle; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) flusher: Flusher,
+    pub(crate) store: Store,
+    pub(crate) graphs: Arc<dyn Graphs>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) dice: Arc<dyn Dice>,
+    pub(crate) slow: tokio::runtime::Handle,
+    /// Runs in memory.
+    pub(crate) live: AtomicUsize,
+    workers: Vec<mpsc::UnboundedSender<Command>>,
+    closed: AtomicBool,
+}
+
+/// The engine's threads; they end when this is dropped or stopped.
+pub struct Threads {
+    stop: CancellationToken,
+    slow: Option<tokio::runtime::Runtime>,
+    workers: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the workers' threads.
+    pub fn launch(parts: Parts) -> std::io::Result<(Self, Threads)> {
+        let Parts { settings, flusher, store, graphs, services, clock, dice } = parts;
+        let slow = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(settings.slow_threads.max(1))
+            .thread_name("flowforge-slow")
+            .enable_all()
+            .build()?;
+        let channels: Vec<_> =
+            (0..settings.workers.max(1)).map(|_| mpsc::unbounded_channel()).collect();
+        let shared = Arc::new(Shared {
+            workers: channels.iter().map(|(sender, _)| sender.clone()).collect(),
+            slow: slow.handle().clone(),
+            live: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            settings,
+            flusher,
+            store,
+            graphs,
+            services,
+            clock,
+            dice,
+        });
+        let stop = CancellationToken::new();
+        let mut workers = Vec::new();
+        for (index, (sender, receiver)) in channels.into_iter().enumerate() {
+            let (shared, stop) = (Arc::clone(&shared), stop.clone());
+            let thread = std::thread::Builder::new().name(format!("flowforge-worker-{index}"));
+            workers.push(thread.spawn(move || work(shared, sender, receiver, stop))?);
+        }
+        Ok((Self { shared }, Threads { stop, slow: Some(slow), workers }))
+    }
+
+    /// Lets a run in. It goes on whether or not the answer is waited for.
+    ///
+    /// Errors: `server.overloaded`, `database.unavailable`, `storage.full`; nothing was started then.
+    pub fn start(&self, start: StartRun) -> Result<Started, Problem> {
+        self.shared.admit()?;
+        let run = self.shared.new_run_id();
+        let answer = self.shared.begin(run, start, None);
+        Ok(Started { run, answer })
+    }
+
+    /// Ends a run. Errors: `run.not_found`, `run.finished`.
+    pub async fn cancel(&self, workspace: WorkspaceId, run: RunId) -> Result<(), Problem> {
+        let Some(view) = self.find_run(workspace, run).await? else {
+            return Err(not_found(run));
+        };
+        if view.status.is_final() {
+            let detail = format!("Run {run} has {} already.", view.status.as_str());
+            return Err(Problem::new(codes::RUN_FINISHED, detail));
+        }
+        if self.shared.view_in_memory(workspace, run).await.is_some() {
+            self.shared.send(run, Command::Input(run, Input::Cancel));
+            return Ok(());
+        }
+        self.shared.store.signal_cancel(workspace, run).await
+    }
+
+    /// Says what became of an effect that may have run before a crash.
+    pub fn answer(&self, run: RunId, activation: u32, decision: Decision) {
+        self.shared.send(run, Command::Input(run, Input::Answered { activation, decision }));
+    }
+
+    /// A run as it is now; `None` if the workspace has no such run (any more).
+    pub async fn find_run(
+        &self,
+        workspace: WorkspaceId,
+        run: RunId,
+    ) -> Result<Option<RunView>, Problem> {
+        if let Some(view) = self.shared.view_in_memory(workspace, run).await {
+            return Ok(Some(view));
+        }
+        let loaded = self.shared.load(workspace, run).await?;
+        Ok(loaded.map(|loaded| RunView::of(&loaded.state, self.shared.clock.now())))
+    }
+
+    /// Takes over the runs of members that are gone and goes on with them; says how many.
+    pub async fn recover(&self) -> Result<usize, Problem> {
+        crate::load::recover(&self.shared).await
+    }
+
+    /// Runs in memory.
+    pub fn live_runs(&self) -> usize {
+        self.shared.live.load(Ordering::Relaxed)
+    }
+
+    /// Lets nothing more in.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes the workers look at the clock: for tests that move it.
+    pub fn tick(&self) {
+        for worker in &self.shared.workers {
+            let _ = worker.send(Command::Tick);
+        }
+    }
+}
+
+impl Threads {
+    /// Ends the threads. What is not durable is taken up by recovery.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.cancel();
+        for worker in self.workers.drain(..) {
+            // A worker that panicked has said so in the log.
+            let _ = worker.join();
+        }
+        if let Some(slow) = self.slow.take() {
+            slow.shutdown_timeout(Duration::from_secs(1));
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn work(
+    shared: Arc<Shared>,
+    sender: mpsc::UnboundedSender<Command>,
+    receiver: mpsc::UnboundedReceiver<Command>,
+    stop: CancellationToken,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        tracing::error!("a worker's runtime could not be made");
+        return;
+    };
+    let verdicts = sender.clone();
+    let sink = shared.flusher.register(Arc::new(move |flushed| {
+        let _ = verdicts.send(Command::Flushed(flushed));
+    }));
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, Worker::new(shared, sink, sender).work(receiver, stop));
+}
+
+impl Shared {
+    pub(crate) fn new_run_id(&self) -> RunId {
+        RunId::new(&*self.clock, &*self.dice)
+    }
+
+    fn admit(&self) -> Result<(), Problem> {
+        if self.closed.load(Ordering::Relaxed) {
+            let mut problem = Problem::new(codes::SERVER_OVERLOADED, "This member is shutting down.");
+            problem.retry_after_ms = Some(1_000);
+            return Err(problem);
+        }
+        if self.live.load(Ordering::Relaxed) >= self.settings.runs_max {
+            let detail = format!(
+                "{} runs are in memory (engine.runs_max); try again in a moment.",
+                self.settings.runs_max
+            );
+            let mut problem = Problem::new(codes::SERVER_OVERLOADED, detail);
+            problem.retry_after_ms = Some(1_000);
+            return Err(problem);
+        }
+        self.flusher.admission()
+    }
+
+    /// Hands a run to its worker.
+    pub(crate) fn begin(
+        &self,
+        run: RunId,
+        start: StartRun,
+        parent: Option<Parent>,
+    ) -> oneshot::Receiver<Result<Answer, Problem>> {
+        let (answer, receiver): (AnswerSender, _) = oneshot::channel();
+        self.send(run, Command::Start(Box::new(NewRun { run, start, parent, answer })));
+        receiver
+    }
+
+    /// Tells the worker of a run; the worker follows from the id.
+    pub(crate) fn send(&self, run: RunId, command: Command) {
+        let (_, low) = run.0.as_u64_pair();
+        let worker = (low % self.workers.len() as u64) as usize;
+        // A closed channel: the member is going down, recovery will see to the run.
+        let _ = self.workers[worker].send(command);
+    }
+
+    pub(crate) async fn view_in_memory(&self, workspace: WorkspaceId, run: RunId) -> Option<RunView> {
+        let (reply, view) = oneshot::channel();
+        self.send(run, Command::View { workspace, run, reply });
+        view.await.ok().flatten()
+    }
+
+    /// A called workflow's graph and the trigger it is entered by.
+    pub(crate) async fn called_graph(
+        &self,
+        caller: &Graph,
+        workflow: &str,
+    ) -> Result<(Arc<Graph>, usize), Problem> {
+        let missing = || {
+            let detail = format!("There is no published workflow \"{workflow}\" to call.");
+            Problem::new(codes::WORKFLOW_NOT_PUBLISHED, detail)
+        };
+        let graph = self.graphs.published(caller.workspace, workflow.to_owned()).await?;
+        let graph = graph.ok_or_else(missing)?;
+        let trigger = calls::entry(&graph).ok_or_else(|| {
+            let detail = format!("The workflow \"{workflow}\" has no trigger to enter by.");
+            Problem::new(codes::WORKFLOW_INVALID, detail)
+        })?;
+        Ok((graph, trigger))
+    }
+
+    /// Reads a run from the database.
+    pub(crate) fn load(
+        &self,
+        workspace: WorkspaceId,
+        run: RunId,
+    ) -> BoxFuture<'_, Result<Option<Loaded>, Problem>> {
+        crate::load::load(self, workspace, run).boxed()
+    }
+
+    /// Puts an operation's large body into the blob store and lets it name the blob.
+    pub(crate) async fn blob_body(&self, op: FlushOp) -> Result<FlushOp, Problem> {
+        crate::load::blob_body(self, op).await
+    }
+
+    /// The answer of the run that holds a key, once it is due.
+    pub(crate) async fn answer_of_key(
+        &self,
+        workspace: WorkspaceId,
+        key: &str,
+        when: AnswerWhen,
+    ) -> Result<Answer, Problem> {
+        crate::load::answer_of_key(self, workspace, key, when).await
+    }
+}
+
+fn not_found(run: RunId) -> Problem {
+    Problem::new(codes::RUN_NOT_FOUND, format!("There is no run {run} in this workspace."))
+}

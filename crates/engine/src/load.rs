@@ -1,0 +1,195 @@
+//! Reading runs back: for a look, for their callers, and to go on with them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kernel::{Problem, RunId, VersionId, WorkspaceId, codes};
+
+use crate::codec;
+use crate::door::{Answer, AnswerWhen};
+use crate::engine::Shared;
+use crate::flusher::{FlushOp, Op};
+use crate::plan::Plan;
+use crate::replay::replay;
+use crate::state::RunState;
+use crate::store::{LiveRun, RunRecord};
+use crate::view::last_items;
+use crate::worker::{Adopted, Command};
+
+/// A run read back from the database.
+pub(crate) struct Loaded {
+    pub(crate) state: RunState,
+}
+
+/// Runs taken over in one statement.
+const TAKE_AT_ONCE: u32 = 500;
+
+/// Reads a run, live or finished.
+pub(crate) async fn load(
+    shared: &Shared,
+    workspace: WorkspaceId,
+    run: RunId,
+) -> Result<Option<Loaded>, Problem> {
+    let Some(record) = shared.store.find(workspace, run).await? else { return Ok(None) };
+    let (version, bodies) = match record {
+        RunRecord::Finished(finished) => {
+            (finished.version, vec![text(shared, workspace, finished.body).await?])
+        }
+        RunRecord::Live(live) => (live.version, journal(shared, &live).await?.texts),
+    };
+    let plan = plan(shared, workspace, version).await?;
+    let state = state(run, &plan, &bodies)?;
+    Ok(Some(Loaded { state }))
+}
+
+/// Takes over the runs of fenced members and hands them to the workers; says how many.
+pub(crate) async fn recover(shared: &Shared) -> Result<usize, Problem> {
+    let mut count = 0;
+    loop {
+        let taken = shared.store.take_over(TAKE_AT_ONCE).await?;
+        if taken.is_empty() {
+            return Ok(count);
+        }
+        for live in taken {
+            let run = live.run;
+            match adopt(shared, live).await {
+                Ok(adopted) => {
+                    shared.send(run, Command::Adopt(Box::new(adopted)));
+                    count += 1;
+                }
+                Err(problem) => {
+                    tracing::error!(run.id = %run, "a run could not be read back: {problem}");
+                }
+            }
+        }
+    }
+}
+
+async fn adopt(shared: &Shared, live: LiveRun) -> Result<Adopted, Problem> {
+    let journal = journal(shared, &live).await?;
+    let plan = plan(shared, live.workspace, live.version).await?;
+    let state = state(live.run, &plan, &journal.texts)?;
+    let mut written = Vec::new();
+    for text in &journal.texts {
+        let inside = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]"));
+        let inside = inside.filter(|inside| !inside.is_empty());
+        if let Some(inside) = inside {
+            if !written.is_empty() {
+                written.push(b',');
+            }
+            written.extend_from_slice(inside);
+        }
+    }
+    // Signals are read anew: whether they were taken into account before the crash is not known.
+    Ok(Adopted { state, written, epoch: live.epoch, seq: journal.last, seen: 0 })
+}
+
+struct Journal {
+    texts: Vec<Vec<u8>>,
+    last: i32,
+}
+
+async fn journal(shared: &Shared, live: &LiveRun) -> Result<Journal, Problem> {
+    let rows = shared.store.journal(live).await?;
+    let last = rows.last().map_or(live.base_seq, |row| row.seq);
+    let mut texts = Vec::with_capacity(rows.len() + 1);
+    for body in live.checkpoint.iter().cloned().chain(rows.into_iter().map(|row| row.body)) {
+        texts.push(text(shared, live.workspace, body).await?);
+    }
+    Ok(Journal { texts, last })
+}
+
+/// The text of a body, fetched from the blob store when it stands there.
+async fn text(shared: &Shared, workspace: WorkspaceId, body: Bytes) -> Result<Vec<u8>, Problem> {
+    let body = match codec::blob_key(&body) {
+        Some(key) => shared.services.blobs.get(workspace, key).await?.into(),
+        None => body,
+    };
+    let text = codec::decode(&body).map_err(|error| {
+        tracing::error!("a run's body cannot be read: {error}");
+        Problem::internal()
+    })?;
+    Ok(text.into_owned())
+}
+
+async fn plan(
+    shared: &Shared,
+    workspace: WorkspaceId,
+    version: VersionId,
+) -> Result<Arc<Plan>, Problem> {
+    let graph = shared.graphs.version(workspace, version).await?.ok_or_else(|| {
+        tracing::error!(version.id = %version, "a run names a version that is not there");
+        Problem::internal()
+    })?;
+    Ok(Arc::new(Plan::new(graph)))
+}
+
+fn state(run: RunId, plan: &Arc<Plan>, texts: &[Vec<u8>]) -> Result<RunState, Problem> {
+    replay(run, plan, texts.iter().map(Vec::as_slice)).map_err(|error| {
+        tracing::error!(run.id = %run, "a journal cannot be replayed: {error}");
+        Problem::internal()
+    })
+}
+
+/// Puts a large body into the blob store; the operation then names it.
+pub(crate) async fn blob_body(shared: &Shared, mut op: FlushOp) -> Result<FlushOp, Problem> {
+    let bytes = op.op.body().to_vec();
+    let stored = shared.services.blobs.put(op.workspace, bytes).await?;
+    let named = codec::blob(&stored.blob);
+    match &mut op.op {
+        Op::Start { body, .. }
+        | Op::Progress { body, .. }
+        | Op::Park { body, .. }
+        | Op::Renew { body, .. }
+        | Op::End { body, .. }
+        | Op::Whole { body, .. } => *body = named,
+    }
+    Ok(op)
+}
+
+/// Looks at the run that holds a key until its answer is due.
+pub(crate) async fn answer_of_key(
+    shared: &Shared,
+    workspace: WorkspaceId,
+    key: &str,
+    when: AnswerWhen,
+) -> Result<Answer, Problem> {
+    let run = shared.store.find_key(workspace, key).await?.ok_or_else(|| {
+        let detail = "The run that held the idempotency key is gone; send the request again.";
+        Problem::new(codes::REQUEST_CONFLICT, detail)
+    })?;
+    let mut wait = FIRST_LOOK;
+    for _ in 0..LOOKS_MAX {
+        if let Some(loaded) = load(shared, workspace, run).await? {
+            let state = loaded.state;
+            let due = match when {
+                AnswerWhen::Started => true,
+                AnswerWhen::Replied => state.reply.is_some() || state.status.is_final(),
+                AnswerWhen::Ended => state.status.is_final(),
+            };
+            if due {
+                return Ok(Answer {
+                    run,
+                    status: state.shown_status(),
+                    last_items: last_items(&state),
+                    reply: state.reply,
+                    error: state.problem,
+                });
+            }
+        }
+        pause(wait).await;
+        wait = (wait * 2).min(LAST_LOOK);
+    }
+    let detail = format!("Run {run} holds the idempotency key and has not answered yet.");
+    Err(Problem::new(codes::HOOK_TIMEOUT, detail))
+}
+
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+const LAST_LOOK: Duration = Duration::from_millis(500);
+const LOOKS_MAX: u32 = 120;
+
+#[expect(clippy::disallowed_methods, reason = "the earlier run may be another member's: it is polled")]
+async fn pause(wait: Duration) {
+    tokio::time::sleep(wait).await;
+}

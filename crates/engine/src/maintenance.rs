@@ -1,0 +1,248 @@
+//! Maintenance: what the engine's tables need besides being written.
+//!
+//! Partitions are made days ahead and dropped whole when their time is over; keys of runs and blobs
+//! expire; every few seconds a slice of the live runs is checked against the invariant "somebody owns
+//! it, or something will wake it". Each step may be repeated, interrupted, or done by two members at
+//! once.
+
+use std::time::Duration;
+
+use db::{Columns, Database, Lane, LaneSettings, Session};
+use jiff::Timestamp;
+use kernel::Problem;
+use queue::Queue;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::flusher::columns::{Day, Micros};
+use crate::store::{blobs, members, upkeep};
+
+/// Partitions exist for so many days ahead.
+pub const DAYS_AHEAD: i32 = 7;
+/// A key of a run stays taken for so long after its start, and as long as the run lives.
+pub const KEYS_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Rows of members that are gone are kept for so long.
+const MEMBERS_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Pages of keys looked at in one step: 8 MiB.
+const KEY_PAGES: i64 = 1_024;
+/// Blobs deleted in one step.
+const BLOBS: i64 = 500;
+/// Live runs checked in one step.
+const SWEEP_RUNS: i64 = 5_000;
+
+/// How often each step is due.
+const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
+const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often the loop looks whether a step is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What one tick did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Partitions made.
+    pub partitions_made: i32,
+    /// Partitions dropped.
+    pub partitions_dropped: usize,
+    /// Keys of runs removed.
+    pub keys_expired: u64,
+    /// Chunks of blobs removed.
+    pub chunks_expired: u64,
+    /// Runs that nothing would have woken.
+    pub runs_repaired: i64,
+    /// Jobs of dead members put back.
+    pub jobs_returned: i64,
+}
+
+/// The maintenance of one member.
+pub struct Maintenance {
+    database: Database,
+    lane: Lane,
+    queue: Queue,
+    progress: Mutex<Progress>,
+}
+
+/// Where each walk stands and when each step was done last.
+#[derive(Default)]
+struct Progress {
+    partitions_at: Option<Timestamp>,
+    expiry_at: Option<Timestamp>,
+    sweep_at: Option<Timestamp>,
+    key_page: i64,
+    swept: (Uuid, Uuid),
+}
+
+impl Maintenance {
+    /// Maintenance of a database, with the queue whose lost jobs it puts back. Connects when first
+    /// used, on the current runtime.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub fn new(database: Database, queue: Queue) -> Self {
+        let lane = Lane::new(database.clone(), lane_settings());
+        Self { database, lane, queue, progress: Mutex::default() }
+    }
+
+    /// Looks every second whether something is due, until told to stop. Failures are logged and tried
+    /// again.
+    pub async fn run(&self, clock: &dyn kernel::Clock, stop: &CancellationToken) {
+        loop {
+            if let Err(problem) = self.tick(clock.now()).await {
+                tracing::warn!(error.code = %problem.code, "maintenance put off");
+            }
+            if tokio::time::timeout(LOOK_EVERY, stop.cancelled()).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Does what is due at this time. The first tick does everything; it must be over before the
+    /// first flush of a day that has no partition yet.
+    ///
+    /// # Errors
+    /// The first step's that failed; it is due again at the next tick.
+    pub async fn tick(&self, now: Timestamp) -> Result<Report, Problem> {
+        let mut progress = self.progress.lock().await;
+        let mut report = Report::default();
+        if is_due(progress.partitions_at, now, PARTITIONS_EVERY) {
+            report.partitions_made = self.add_partitions(now).await?;
+            report.partitions_dropped = self.drop_expired(now).await?;
+            self.forget_members(now).await?;
+            progress.partitions_at = Some(now);
+        }
+        if is_due(progress.expiry_at, now, EXPIRY_EVERY) {
+            report.keys_expired = self.expire_keys(&mut progress.key_page, now).await?;
+            report.chunks_expired = self.expire_blobs(now).await?;
+            progress.expiry_at = Some(now);
+        }
+        if is_due(progress.sweep_at, now, SWEEP_EVERY) {
+            report.runs_repaired = self.sweep(&mut progress.swept).await?;
+            report.jobs_returned = self.queue.return_lost().await?;
+            progress.sweep_at = Some(now);
+        }
+        metrics::counter!("flowforge_engine_runs_repaired_total")
+            .increment(report.runs_repaired.unsigned_abs());
+        Ok(report)
+    }
+
+    async fn add_partitions(&self, now: Timestamp) -> Result<i32, Problem> {
+        let owner = self.database.owner().await?;
+        let today = Day::of(now);
+        let row = owner
+            .query_typed_one(
+                upkeep::ADD_PARTITIONS.text,
+                &[(&today, db::Type::DATE), (&DAYS_AHEAD, db::Type::INT4)],
+            )
+            .await
+            .map_err(db::Error::from)?;
+        Ok(row.try_get(0).map_err(db::Error::from)?)
+    }
+
+    /// Drops partitions whose time is over. One that somebody reads just now stays until the next
+    /// time: nothing here makes a writer wait longer than half a second.
+    async fn drop_expired(&self, now: Timestamp) -> Result<usize, Problem> {
+        let owner = self.database.owner().await?;
+        owner
+            .batch_execute("SET lock_timeout = '500ms'; SET statement_timeout = '30s'")
+            .await
+            .map_err(db::Error::from)?;
+        let today = Day::of(now);
+        let rows = owner
+            .query_typed(upkeep::EXPIRED_PARTITIONS.text, &[(&today, db::Type::DATE)])
+            .await
+            .map_err(db::Error::from)?;
+        let mut dropped = 0;
+        for row in &rows {
+            let (parent, child): (&str, &str) = (row.column("parent")?, row.column("child")?);
+            match drop_partition(&owner, parent, child, row.column("state")?).await {
+                Ok(()) => {
+                    tracing::info!(db.partition = child, "partition dropped");
+                    dropped += 1;
+                }
+                Err(error) => {
+                    let error = db::Error::from(error);
+                    tracing::info!(db.partition = child, error.cause = %error, "partition stays");
+                }
+            }
+        }
+        Ok(dropped)
+    }
+
+    async fn forget_members(&self, now: Timestamp) -> Result<(), Problem> {
+        self.lane.execute(&members::FORGET, &[&before(now, MEMBERS_KEPT)]).await?;
+        Ok(())
+    }
+
+    /// Walks on over the table of keys, a piece at a time and round and round.
+    async fn expire_keys(&self, page: &mut i64, now: Timestamp) -> Result<u64, Problem> {
+        let row = self.lane.query_opt(&upkeep::KEY_PAGES, &[]).await?;
+        let pages: i64 = row.map_or(Ok(0), |row| row.try_get(0)).map_err(db::Error::from)?;
+        if *page >= pages {
+            *page = 0;
+        }
+        let until = *page + KEY_PAGES;
+        let parameters: db::Parameters<'_> = &[&before(now, KEYS_KEPT), &*page, &until];
+        let expired = self.lane.execute(&upkeep::EXPIRE_KEYS, parameters).await?;
+        *page = until;
+        Ok(expired)
+    }
+
+    async fn expire_blobs(&self, now: Timestamp) -> Result<u64, Problem> {
+        Ok(self.lane.execute(&blobs::EXPIRE, &[&Micros::of(now), &BLOBS]).await?)
+    }
+
+    /// Checks the next slice of live runs; begins again at the first after the last.
+    async fn sweep(&self, swept: &mut (Uuid, Uuid)) -> Result<i64, Problem> {
+        let parameters: db::Parameters<'_> = &[&swept.0, &swept.1, &SWEEP_RUNS];
+        let Some(row) = self.lane.query_opt(&upkeep::SWEEP, parameters).await? else {
+            return Ok(0);
+        };
+        let (seen, repaired): (i64, i64) = (row.column("seen")?, row.column("repaired")?);
+        *swept = match (row.column("last_workspace")?, row.column("last_run")?) {
+            (Some(workspace), Some(run)) if seen == SWEEP_RUNS => (workspace, run),
+            _ => (Uuid::nil(), Uuid::nil()),
+        };
+        if repaired > 0 {
+            tracing::warn!(runs.repaired = repaired, "runs that nothing would have woken");
+        }
+        Ok(repaired)
+    }
+}
+
+async fn drop_partition(
+    owner: &Session,
+    parent: &str,
+    child: &str,
+    state: &str,
+) -> Result<(), tokio_postgres::Error> {
+    match state {
+        "attached" => {
+            let detach =
+                format!("ALTER TABLE forge.{parent} DETACH PARTITION forge.{child} CONCURRENTLY");
+            owner.batch_execute(&detach).await?;
+        }
+        "pending" => {
+            let finalize =
+                format!("ALTER TABLE forge.{parent} DETACH PARTITION forge.{child} FINALIZE");
+            owner.batch_execute(&finalize).await?;
+        }
+        _ => {}
+    }
+    owner.batch_execute(&format!("DROP TABLE forge.{child}")).await
+}
+
+fn is_due(last: Option<Timestamp>, now: Timestamp, every: Duration) -> bool {
+    last.is_none_or(|last| {
+        // A clock that was set back makes everything due.
+        now < last || now.duration_since(last).unsigned_abs() >= every
+    })
+}
+
+fn before(now: Timestamp, span: Duration) -> Micros {
+    Micros::of(now.checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+fn lane_settings() -> LaneSettings {
+    crate::store::lane_settings("maintenance")
+}
