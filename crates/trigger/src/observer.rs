@@ -1,0 +1,99 @@
+//! Keeps the table of hooks in step with documents, in the transaction that stores them.
+
+use db::Tx;
+use futures::future::BoxFuture;
+use kernel::{Problem, WorkspaceId, codes};
+use node::TriggerKind;
+use workflow::{Graph, PublishObserver, Stored};
+
+use crate::address;
+use crate::hooks::Hooks;
+use crate::store::{self, HookRows};
+
+/// Derives hooks from graphs. Give it to the workflow service.
+#[derive(Clone)]
+pub struct HookObserver {
+    hooks: Hooks,
+}
+
+impl HookObserver {
+    /// An observer that tells these hooks of changes in this process.
+    pub fn new(hooks: Hooks) -> Self {
+        Self { hooks }
+    }
+}
+
+impl PublishObserver for HookObserver {
+    fn stored<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        stored: Stored<'a>,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(async move {
+            let hooks = match (stored.graph, stored.version) {
+                (Some(graph), Some(_)) => distinct(graph)?,
+                // Two nodes of a draft at one address are told of when it is published.
+                (Some(graph), None) => listened(graph).0,
+                (None, _) => HookRows::default(),
+            };
+            if stored.version.is_some()
+                && let Some(taken) =
+                    store::find_taken(tx, stored.workspace, stored.workflow, &hooks).await?
+            {
+                let detail = format!(
+                    "{} {} is answered by the published workflow {}; change the path or the \
+                     method, or unpublish the other one.",
+                    taken.method, taken.path, taken.workflow
+                );
+                return Err(Problem::new(codes::HOOK_TAKEN, detail));
+            }
+            store::replace(tx, stored.workspace, stored.workflow, stored.version, &hooks)
+                .await
+                .map_err(|error| match error.constraint() {
+                    Some(store::ADDRESS_UNIQUE) => Problem::new(
+                        codes::HOOK_TAKEN,
+                        "Another workflow was published at the same address a moment ago.",
+                    ),
+                    _ => error.into(),
+                })
+        })
+    }
+
+    fn committed(&self, workspace: WorkspaceId) {
+        self.hooks.changed(workspace);
+    }
+}
+
+/// The graph's hooks; refuses two nodes at one address.
+fn distinct(graph: &Graph) -> Result<HookRows, Problem> {
+    match listened(graph) {
+        (rows, None) => Ok(rows),
+        (_, Some(node)) => Err(Problem::new(
+            codes::HOOK_TAKEN,
+            "Two webhook nodes of the workflow listen to the same method and path; change one.",
+        )
+        .in_node(node)),
+    }
+}
+
+/// The graph's hooks, the first at each address, and the node of the first that came too late.
+fn listened(graph: &Graph) -> (HookRows, Option<String>) {
+    let mut rows = HookRows::default();
+    let mut late = None;
+    for node in graph.nodes.iter().filter(|node| !node.disabled) {
+        let Some(TriggerKind::Webhook(hook)) = node.prepared.trigger() else { continue };
+        let shape = address::shape(&hook.path);
+        for method in hook.methods {
+            let known = rows.methods.iter().zip(&rows.shapes);
+            if known.into_iter().any(|(known, at)| *known == method && *at == shape) {
+                late.get_or_insert_with(|| node.name.to_string());
+                continue;
+            }
+            rows.methods.push(method);
+            rows.paths.push(address::stored(&hook.path).to_owned());
+            rows.shapes.push(shape.clone());
+            rows.nodes.push(node.name.to_string());
+        }
+    }
+    (rows, late)
+}
