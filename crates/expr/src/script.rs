@@ -112,13 +112,41 @@ pub enum FailureKind {
 
 /// Runs a script to its end.
 pub fn run(script: &Script) -> Result<Outcome, Failure> {
+    Prepared::new(script.limits.memory_bytes)?.run(script)
+}
+
+/// A runtime made before its script is known: making one takes longer than most scripts do.
+pub struct Prepared {
+    realm: Realm,
+    memory_bytes: usize,
+}
+
+impl Prepared {
+    /// A runtime that may hold this many bytes.
+    pub fn new(memory_bytes: usize) -> Result<Self, Failure> {
+        let realm = Realm::new(Purpose::Script, memory_bytes.max(MEMORY_MIN), STACK_BYTES)
+            .map_err(|stop| failure(stop, Phase::Running, None, Vec::new()))?;
+        Ok(Self { realm, memory_bytes })
+    }
+
+    /// Runs its one script; made anew if the script may use another amount of memory.
+    pub fn run(self, script: &Script) -> Result<Outcome, Failure> {
+        if self.memory_bytes == script.limits.memory_bytes {
+            run_in(&self.realm, script)
+        } else {
+            run(script)
+        }
+    }
+}
+
+/// What the prelude alone needs, with room to start.
+const MEMORY_MIN: usize = 8 << 20;
+
+fn run_in(realm: &Realm, script: &Script) -> Result<Outcome, Failure> {
     let mut scope = script.scope.clone();
     let source = scope.sources.get(pairing::main_input(&scope)).copied().flatten();
     scope.inputs = [Items::clone(&script.items)].into();
     scope.sources = [source].into();
-    let memory = script.limits.memory_bytes.max(8 << 20);
-    let realm = Realm::new(Purpose::Script, memory, STACK_BYTES)
-        .map_err(|stop| failure(stop, Phase::Running, None, Vec::new()))?;
     realm.state.enter(&scope);
     realm.state.random.set(seed(&scope, &script.code));
     let console = Rc::new(Console::new(script.limits.console_bytes));
@@ -133,13 +161,13 @@ pub fn run(script: &Script) -> Result<Outcome, Failure> {
         let function = compile(ctx, &script.code, parameters)?;
         phase.set(Phase::Running);
         match script.mode {
-            Mode::AllItems => call(ctx, &realm, &function),
+            Mode::AllItems => call(ctx, realm, &function),
             Mode::EachItem => {
                 let mut values = Vec::with_capacity(script.items.len());
                 for index in 0..script.items.len() {
                     at.set(Some(index));
                     realm.state.item.set(index);
-                    values.push(call(ctx, &realm, &function)?);
+                    values.push(call(ctx, realm, &function)?);
                 }
                 Ok(Value::Array(values))
             }

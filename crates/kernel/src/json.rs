@@ -59,10 +59,21 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Er
 
 fn strict(text: &[u8]) -> Result<Value, JsonError> {
     serde_json::from_slice(text).map_err(|error| {
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or(&text);
-        JsonError { line: error.line(), column: error.column(), what: what.to_owned() }
+        let what = error.to_string();
+        let what = what.split(" at line ").next().unwrap_or(&what);
+        let (line, column) = match (error.line(), error.column()) {
+            (line, 0) => end_of_line_before(text, line),
+            place => place,
+        };
+        JsonError { line, column, what: what.to_owned() }
     })
+}
+
+/// A fault noticed at a line's end is reported in column 0 of the next line: where nobody looks.
+fn end_of_line_before(text: &[u8], line: usize) -> (usize, usize) {
+    let line = line.saturating_sub(1).max(1);
+    let length = text.split(|byte| *byte == b'\n').nth(line - 1).map_or(0, <[u8]>::len);
+    (line, length.max(1))
 }
 
 /// Replaces `\uD800`–`\uDFFF` escapes that have no partner by `\uFFFD`; everything else stays.

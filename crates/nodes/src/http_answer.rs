@@ -18,7 +18,7 @@ const EXCERPT: usize = 200;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// What the answer becomes.
-#[derive(Clone, Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answer {
     /// How to read the body.
@@ -49,6 +49,13 @@ enum Form {
     Text,
     /// As a file, in a binary property.
     File,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        let property = binary::default_property();
+        Self { form: Form::Auto, full: false, never_error: false, property }
+    }
 }
 
 impl Answer {

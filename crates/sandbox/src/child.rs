@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use expr::script::{self, FailureKind, Limits, Mode, Script};
+use expr::script::{self, FailureKind, Limits, Mode, Prepared, Script};
 use kernel::{Problem, codes};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -28,14 +28,18 @@ pub fn child_main() -> ExitCode {
 
 fn serve(from: &mut Stdin, to: &mut Stdout) -> io::Result<()> {
     wall::build()?;
+    let mut prepared = None;
     while let Some(text) = frame::read(from)? {
         let order = kernel::json::parse(&text).map_err(io::Error::other)?.value;
         drop(text);
         let order: Order = kernel::json::from_value(order).map_err(io::Error::other)?;
-        let idle = Duration::from_millis(order.idle_ms);
+        let (idle, memory) = (Duration::from_millis(order.idle_ms), order.memory());
         wall::limit_processor(order.timeout_ms.div_ceil(1_000))?;
-        let reply = serde_json::to_vec(&run(order)).map_err(io::Error::other)?;
+        let reply = serde_json::to_vec(&run(order, prepared.take())).map_err(io::Error::other)?;
         frame::write(to, &reply)?;
+        drop(reply);
+        // While nobody waits: the next order finds a runtime ready.
+        prepared = Prepared::new(memory).ok();
         if !readable_within(from, idle)? {
             break;
         }
@@ -43,21 +47,25 @@ fn serve(from: &mut Stdin, to: &mut Stdout) -> io::Result<()> {
     Ok(())
 }
 
-fn run(order: Order) -> Reply {
-    let (items, scope) = (order.items(), order.scope());
+fn run(order: Order, prepared: Option<Prepared>) -> Reply {
+    let (items, scope, memory_bytes) = (order.items(), order.scope(), order.memory());
     let script = Script {
         mode: if order.each_item { Mode::EachItem } else { Mode::AllItems },
         items,
         globals: order.globals,
         scope,
         limits: Limits {
-            memory_bytes: usize::try_from(order.memory_bytes).unwrap_or(usize::MAX),
+            memory_bytes,
             deadline: Duration::from_millis(order.timeout_ms),
             console_bytes: CONSOLE_BYTES,
         },
         code: order.code,
     };
-    match script::run(&script) {
+    let outcome = match prepared {
+        Some(prepared) => prepared.run(&script),
+        None => script::run(&script),
+    };
+    match outcome {
         Ok(outcome) => {
             Reply { value: Some(outcome.value), problem: None, console: lines(outcome.console) }
         }

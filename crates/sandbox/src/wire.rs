@@ -17,7 +17,7 @@ pub(crate) struct Order {
     pub(crate) timeout_ms: u64,
     /// How long the child waits for the next order.
     pub(crate) idle_ms: u64,
-    pub(crate) memory_bytes: u64,
+    memory_bytes: u64,
     pub(crate) globals: Vec<(String, Value)>,
     items: usize,
     lists: Vec<Items>,
@@ -101,6 +101,11 @@ impl Order {
             nodes,
             lists: lists.lists,
         }
+    }
+
+    /// Bytes the script may use.
+    pub(crate) fn memory(&self) -> usize {
+        usize::try_from(self.memory_bytes).unwrap_or(usize::MAX)
     }
 
     /// The items of the order.
