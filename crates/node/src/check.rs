@@ -51,7 +51,16 @@ impl<'s> Walk<'s> {
             && text.starts_with('=')
             && self.templates != Templates::Resolved
         {
-            return self.template(text);
+            // An optional `Expr` is a choice between it and null.
+            let choices = list(schema, "anyOf").filter(|_| self.templates != Templates::Everywhere);
+            let declared = choices
+                .into_iter()
+                .flatten()
+                .find(|choice| self.target(choice).get(EXPRESSION_KEY).is_some());
+            return match declared {
+                Some(declared) => self.value(declared, value),
+                None => self.template(text),
+            };
         }
         if let Some(alternatives) = list(schema, "oneOf").or_else(|| list(schema, "anyOf")) {
             return self.alternatives(alternatives, value);
