@@ -1,0 +1,71 @@
+//! What a gateway is made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use function::{Function, Host};
+use identity::Authenticator;
+use kernel::{Clock, Dice};
+use observe::Metrics;
+use trigger::Hooks;
+
+use crate::health::Check;
+
+/// Settings of the listener.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How the outside reaches this server, such as `https://flows.example.com`; `None`: `http://`
+    /// and the request's `host`.
+    pub public_url: Option<String>,
+    /// Bytes of a body sent to the API.
+    pub api_body_bytes_max: usize,
+    /// Bytes of a body sent to a hook.
+    pub hook_body_bytes_max: usize,
+    /// How long the headers of a request may take to arrive, and an idle connection may stay.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take to arrive.
+    pub body_timeout: Duration,
+    /// Connections open at once; more wait to be accepted.
+    pub connections_max: usize,
+    /// How long a shutdown waits for responses under way.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Settings {
+    /// 16 MiB for bodies, 30 s for headers, 60 s for bodies, 10 000 connections, 25 s to drain.
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            api_body_bytes_max: kernel::limits::BODY_BYTES_MAX,
+            hook_body_bytes_max: kernel::limits::BODY_BYTES_MAX,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(60),
+            connections_max: 10_000,
+            drain_timeout: Duration::from_secs(25),
+        }
+    }
+}
+
+/// What a gateway works with.
+pub struct Parts {
+    /// Settings.
+    pub settings: Settings,
+    /// The functions it serves; see [`crate::functions`].
+    pub functions: Vec<Function>,
+    /// Runs them.
+    pub host: Host,
+    /// Checks keys.
+    pub authenticator: Authenticator,
+    /// Answers hooks.
+    pub hooks: Hooks,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// What `/health` and `/ready` ask.
+    pub checks: Vec<Check>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub dice: Arc<dyn Dice>,
+    /// Version of the program.
+    pub version: &'static str,
+}

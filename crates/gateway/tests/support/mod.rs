@@ -1,0 +1,167 @@
+//! A gateway on a database of its own, listening on a free port.
+
+#![expect(dead_code, reason = "every test binary uses its own part of this")]
+
+mod engine;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use db::testing::{TestDatabase, database};
+use function::{Function, Host, Services, ServicesBuilder};
+use gateway::{Check, Parts, Server, Settings};
+use identity::{Authenticator, bootstrap};
+use kernel::clock::{SystemClock, SystemDice};
+use kernel::{Clock, Dice, Secret, Value};
+use observe::Metrics;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use trigger::{HookObserver, HookParts, HookSettings, Hooks};
+use workflow::{Catalog, Publishing};
+
+pub(crate) const KEY: &str = "a-key-that-a-script-chose";
+
+/// A running gateway.
+pub(crate) struct App {
+    pub(crate) test: TestDatabase,
+    pub(crate) address: SocketAddr,
+    pub(crate) services: Services,
+    pub(crate) stop: CancellationToken,
+    pub(crate) served: JoinHandle<()>,
+    client: reqwest::Client,
+    _engine: engine::Running,
+}
+
+/// How an [`App`] differs from the usual one.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    pub(crate) settings: Settings,
+    pub(crate) hooks: HookSettings,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) services: ServicesBuilder,
+    pub(crate) checks: Vec<Check>,
+}
+
+impl App {
+    pub(crate) async fn new() -> Self {
+        Self::with(Wanted::default()).await
+    }
+
+    pub(crate) async fn with(wanted: Wanted) -> Self {
+        let test = database().await;
+        let database = test.database.clone();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let dice: Arc<dyn Dice> = Arc::new(SystemDice);
+        let key = Secret::new(KEY.to_owned());
+        bootstrap(&database, &*clock, &*dice, Some(&key)).await.unwrap();
+        let registry = Arc::new(nodes::registry());
+        let catalog = Catalog::new(database.clone(), Arc::clone(&registry));
+        let (engine, running) = engine::start(&database, &catalog).await;
+        let parts = HookParts {
+            database: database.clone(),
+            catalog,
+            engine: engine.clone(),
+            blobs: running.blobs(),
+            clock: Arc::clone(&clock),
+            dice: Arc::clone(&dice),
+        };
+        let hooks = Hooks::new(wanted.hooks, parts);
+        let observer = Arc::new(HookObserver::new(hooks.clone()));
+        let authenticator = Authenticator::new(database.clone(), Arc::clone(&clock));
+        let services = wanted
+            .services
+            .with(Publishing { registry, observers: vec![observer] })
+            .with(authenticator.clone())
+            .with(engine)
+            .build();
+        let host = Host::new(database, services.clone(), Arc::clone(&clock), Arc::clone(&dice));
+        let functions = gateway::functions().into_iter().chain(wanted.functions).collect();
+        let server = Server::new(Parts {
+            settings: wanted.settings,
+            functions,
+            host,
+            authenticator,
+            hooks,
+            metrics: Metrics::detached().unwrap(),
+            checks: wanted.checks,
+            clock,
+            dice,
+            version: "0.0.0",
+        });
+        let listener = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(server.run(listener, stop.clone()));
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { test, address, services, stop, served, client, _engine: running }
+    }
+
+    /// A request without a key.
+    pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    /// A request with the owner's key.
+    pub(crate) fn owner(&self, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(KEY)
+    }
+
+    /// A key with these scopes.
+    pub(crate) async fn key(&self, scopes: &[&str]) -> String {
+        let body = serde_json::json!({ "name": "test", "scopes": scopes });
+        let request = self.owner(Method::POST, "/v1/api-keys").json(&body);
+        let made = expect(request, StatusCode::CREATED).await;
+        made["key"].as_str().unwrap().to_owned()
+    }
+
+    /// Saves and publishes a workflow; its id.
+    pub(crate) async fn publish(&self, yaml: &str) -> String {
+        let id = self.save(yaml).await;
+        let request = self.owner(Method::POST, &format!("/v1/workflows/{id}/publish"));
+        expect(request, StatusCode::OK).await;
+        id
+    }
+
+    /// Saves a workflow; its id.
+    pub(crate) async fn save(&self, yaml: &str) -> String {
+        let request = self.owner(Method::POST, "/v1/workflows");
+        let request = request.header("content-type", "application/yaml").body(yaml.to_owned());
+        let response = request.send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+        value(response).await["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Sends it and reads the JSON of an answer that has this status.
+pub(crate) async fn expect(request: RequestBuilder, status: StatusCode) -> Value {
+    let response = request.send().await.unwrap();
+    let got = response.status();
+    let value = value(response).await;
+    assert_eq!(got, status, "{value}");
+    value
+}
+
+/// Sends it and reads the problem of an answer that has this status.
+pub(crate) async fn refused(request: RequestBuilder, status: StatusCode) -> Value {
+    let response = request.send().await.unwrap();
+    let (got, headers) = (response.status(), response.headers().clone());
+    let problem = value(response).await;
+    assert_eq!(got, status, "{problem}");
+    assert_eq!(headers["content-type"], "application/problem+json");
+    assert_eq!(problem["status"], status.as_u16());
+    assert_eq!(problem["request_id"], headers["x-request-id"].to_str().unwrap());
+    for field in ["type", "title", "detail", "instance", "code", "retryable"] {
+        assert!(!problem[field].is_null(), "{field} of {problem}");
+    }
+    problem
+}
+
+/// The JSON of an answer; null when it has no body.
+pub(crate) async fn value(response: Response) -> Value {
+    let bytes = response.bytes().await.unwrap();
+    if bytes.is_empty() {
+        return Value::Null;
+    }
+    kernel::json::parse(&bytes).unwrap().value
+}
