@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kernel::{Clock, Dice, Problem, RunId, WorkspaceId, codes};
+use kernel::{Clock, Dice, Problem, RunId, WorkflowId, WorkspaceId, codes};
 use node::Services;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -15,13 +15,13 @@ use workflow::Graph;
 use crate::calls;
 use crate::cell::AnswerSender;
 use crate::decide::{Decision, Input};
-use crate::door::{Answer, AnswerWhen, StartRun, Started};
+use crate::door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
 use crate::flusher::{FlushOp, Flusher};
 use crate::load::Loaded;
 use crate::record::Parent;
 use crate::settings::Settings;
-use crate::store::Store;
-use crate::view::RunView;
+use crate::store::{RunSummary, Store};
+use crate::view::{RunLine, RunView};
 use crate::worker::{Command, NewRun, Worker};
 
 /// Finds the graph of a version or of a workflow's published version; see `workflow::Catalog`.
@@ -146,9 +146,40 @@ impl Engine {
         self.shared.store.signal_cancel(workspace, run).await
     }
 
-    /// Says what became of an effect that may have run before a crash.
-    pub fn answer(&self, run: RunId, activation: u32, decision: Decision) {
-        self.shared.send(run, Command::Input(run, Input::Answered { activation, decision }));
+    /// Says what became of an effect that may have run before a crash; false when the node does not
+    /// ask.
+    pub async fn answer(
+        &self,
+        workspace: WorkspaceId,
+        run: RunId,
+        node: &str,
+        decision: Decision,
+    ) -> Result<bool, Problem> {
+        let (reply, answered) = oneshot::channel();
+        let node = node.to_owned();
+        self.shared.send(run, Command::Answer { workspace, run, node, decision, reply });
+        Ok(answered.await.unwrap_or(false))
+    }
+
+    /// Runs of a workspace, newest first: those older than `before`, at most `limit`.
+    pub async fn list_runs(
+        &self,
+        workspace: WorkspaceId,
+        workflow: Option<WorkflowId>,
+        status: Option<RunStatus>,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<RunLine>, Problem> {
+        let runs = self.shared.store.list(workspace, workflow, status, before, limit).await?;
+        let line = |run: RunSummary| RunLine {
+            run_id: run.run,
+            workflow_id: run.workflow,
+            version_id: run.version,
+            status: run.status,
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+        };
+        Ok(runs.into_iter().map(line).collect())
     }
 
     /// A run as it is now; `None` if the workspace has no such run (any more).

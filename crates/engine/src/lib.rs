@@ -12,6 +12,7 @@
 //! Deliberately absent: a row per step, determinism demanded of user code, HTTP.
 
 mod actor;
+mod api;
 pub mod blobs;
 pub mod breadcrumb;
 mod calls;
@@ -20,6 +21,7 @@ pub mod codec;
 pub mod decide;
 mod door;
 mod engine;
+pub mod entry;
 pub mod fence;
 pub mod flusher;
 mod load;
@@ -37,7 +39,16 @@ mod view;
 pub mod wire;
 mod worker;
 
+use function::Permission;
+
 pub use door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
+pub use api::FUNCTIONS;
 pub use engine::{Engine, Graphs, Parts, Threads};
 pub use settings::Settings;
-pub use view::{ActivationView, ErrorView, RunView};
+pub use store::STATEMENTS;
+pub use view::{ActivationView, ErrorView, RunLine, RunView};
+
+/// Look at runs.
+pub const READ: Permission = Permission("run.read");
+/// Start, cancel and answer runs.
+pub const WRITE: Permission = Permission("run.write");

@@ -38,6 +38,28 @@ pub struct RunView {
     pub nodes: IndexMap<Arc<str>, Vec<ActivationView>>,
 }
 
+/// One line of a list of runs.
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+pub struct RunLine {
+    /// Its id.
+    #[schemars(with = "String")]
+    pub run_id: RunId,
+    /// Its workflow.
+    #[schemars(with = "String")]
+    pub workflow_id: WorkflowId,
+    /// The version it runs.
+    #[schemars(with = "String")]
+    pub version_id: VersionId,
+    /// State.
+    pub status: RunStatus,
+    /// When it was let in (RFC 3339).
+    #[schemars(with = "String")]
+    pub started_at: Timestamp,
+    /// When it ended (RFC 3339).
+    #[schemars(with = "Option<String>")]
+    pub finished_at: Option<Timestamp>,
+}
+
 /// Why a run or an activation failed.
 #[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ErrorView {
@@ -155,7 +177,7 @@ fn skipped(state: &RunState) -> Vec<usize> {
 }
 
 /// Items of the first output that has any, of the activation that ended last.
-pub fn last_items(state: &RunState) -> Items {
+pub(crate) fn last_items(state: &RunState) -> Items {
     let Some(last) = state.last else { return Items::default() };
     let outputs = outputs(state, &state.activations[last as usize]);
     outputs.into_iter().find(|items| !items.is_empty()).unwrap_or_default()

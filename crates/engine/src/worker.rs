@@ -20,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::actor::{self, Work};
 use crate::cell::{AnswerSender, Cell, Next, Stage};
-use crate::decide::{Action, Input, decide};
+use crate::decide::{Action, Decision, Input, decide};
 use crate::door::{Answer, StartRun};
 use crate::engine::Shared;
 use crate::flusher::{FIRST_EPOCH, FlushOp, Flushed, SinkId, Verdict};
 use crate::plan::Plan;
 use crate::record::{ActivationId, Effect, Parent, Record, Start, Times};
-use crate::state::RunState;
+use crate::state::{Activation, Phase, RunState};
 use crate::timers::{Timer, Timers};
 use crate::view::RunView;
 use crate::{calls, wire};
@@ -53,6 +53,19 @@ pub(crate) enum Command {
         run: RunId,
         /// Where to.
         reply: oneshot::Sender<Option<RunView>>,
+    },
+    /// A person says what became of an effect that may have run.
+    Answer {
+        /// Whose it must be.
+        workspace: WorkspaceId,
+        /// Which run.
+        run: RunId,
+        /// The node that asks.
+        node: String,
+        /// What shall be done.
+        decision: Decision,
+        /// Told whether anything was asked.
+        reply: oneshot::Sender<bool>,
     },
     /// A run's inbox was read.
     Inbox {
@@ -190,9 +203,27 @@ impl Worker {
                 let view = cell.map(|cell| RunView::of(&cell.state, now));
                 let _ = reply.send(view);
             }
+            Command::Answer { workspace, run, node, decision, reply } => {
+                let asking = self.asking(workspace, run, &node);
+                let _ = reply.send(asking.is_some());
+                if let Some(activation) = asking {
+                    self.feed(run, Input::Answered { activation, decision });
+                }
+            }
             Command::Inbox { run, signals, cancel } => self.inbox(run, signals, cancel),
             Command::Tick => {}
         }
+    }
+
+    /// The latest activation of a node that asks a person.
+    fn asking(&self, workspace: WorkspaceId, run: RunId, node: &str) -> Option<ActivationId> {
+        let cell = self.cells.get(&run).filter(|cell| cell.workspace() == workspace)?;
+        let nodes = &cell.graph().nodes;
+        let activations = &cell.state.activations;
+        let asks = |one: &Activation| {
+            one.phase == Phase::Asked && &*nodes[one.node as usize].name == node
+        };
+        activations.iter().rposition(asks).map(|id| id as ActivationId)
     }
 
     fn start(&mut self, new: NewRun) {

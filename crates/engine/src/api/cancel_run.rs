@@ -1,0 +1,18 @@
+//! `POST /v1/runs/{run_id}/cancel`
+
+use function::{ActionContext, Problem, action};
+
+use super::path::{RunPath, not_found};
+use crate::{Engine, RunView};
+
+/// Ends a run; what its nodes have under way is stopped.
+///
+/// Answers the run as it is then. One that has ended already is refused with `run.finished`.
+#[action(POST "/v1/runs/{run_id}/cancel", permission = crate::WRITE, timeout = "30s")]
+pub(super) async fn cancel_run(cx: &ActionContext, path: RunPath) -> Result<RunView, Problem> {
+    let run = path.run()?;
+    let engine = cx.service::<Engine>();
+    engine.cancel(cx.workspace(), run).await?;
+    let view = engine.find_run(cx.workspace(), run).await?;
+    view.ok_or_else(|| not_found(&run.to_string()))
+}
