@@ -62,6 +62,10 @@ impl<'s> Walk<'s> {
                 None => self.template(text),
             };
         }
+        if schema.get(EXPRESSION_KEY).is_some() {
+            // The other alternative is the template, which was dealt with above.
+            return self.value(&schema["anyOf"][0], value);
+        }
         if let Some(alternatives) = list(schema, "oneOf").or_else(|| list(schema, "anyOf")) {
             return self.alternatives(alternatives, value);
         }

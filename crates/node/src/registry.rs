@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kernel::{FieldProblem, Object, Value};
 
-use crate::about::About;
+use crate::about::{About, EffectClass};
 use crate::prepared::{Shape, SharedNode};
 
 /// One node type: its declaration and how to make one from a document's parameters.
@@ -19,6 +19,36 @@ pub struct NodeType {
     /// Checks raw parameters (expressions unresolved) and makes a node of them. Pointers of the
     /// problems are relative to the parameters.
     pub prepare: fn(&Object) -> Result<SharedNode, Vec<FieldProblem>>,
+}
+
+impl NodeType {
+    /// The type as clients see it: name, version, description, effect, ports, imports, example and
+    /// schema of the parameters.
+    pub fn contract(&self) -> Value {
+        let About { name, version, group, effect, inputs, outputs, imports, example, .. } =
+            *self.about;
+        let mut schema = (self.schema)();
+        let description = schema.get("description").cloned().unwrap_or_default();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.shift_remove("$schema");
+            schema.shift_remove("title");
+        }
+        let example = kernel::json::parse_str(example).unwrap_or_default();
+        serde_json::json!({
+            "name": name,
+            "version": version,
+            "description": description,
+            "group": group,
+            "shape": self.shape,
+            "effect": effect,
+            "may_have_run": (effect == EffectClass::External).then_some(self.about.may_have_run),
+            "inputs": inputs,
+            "outputs": outputs,
+            "imports": imports,
+            "example": example,
+            "schema": schema,
+        })
+    }
 }
 
 /// A set of node types.

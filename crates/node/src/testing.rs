@@ -2,7 +2,7 @@
 //! dice, no code host, no allowed files.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use expr::{Execution, RunData, Scope, WorkflowInfo};
@@ -55,11 +55,15 @@ pub fn scope(inputs: &[Items]) -> Scope {
     }
 }
 
+/// Reading the machine's certificates takes long: once is enough.
+static CLIENT: LazyLock<egress::Client> = LazyLock::new(|| {
+    egress::Client::new(egress::EgressSettings::default()).expect("the default settings make one")
+});
+
 /// The services of [`context`].
 pub fn services() -> Services {
     Services {
-        http: egress::Client::new(egress::EgressSettings::default())
-            .expect("the default settings make a client"),
+        http: CLIENT.clone(),
         files: crate::FileAccess::default(),
         blobs: Arc::new(MemoryBlobs::default()),
         code: Arc::new(NoCode),

@@ -170,7 +170,9 @@ fn port(value: &Value, count: u64) -> Result<usize, Problem> {
         _ => None,
     };
     let index = number.and_then(|number| {
-        number.as_u64().or_else(|| number.as_f64().filter(|n| n.fract() == 0.0).map(|n| n as u64))
+        number
+            .as_u64()
+            .or_else(|| number.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0).map(|n| n as u64))
     });
     index.filter(|index| *index < count.min(OUTPUTS_MAX)).map(|index| index as usize).ok_or_else(
         || {

@@ -1,0 +1,8 @@
+//! The node types, run as the engine runs them.
+
+mod conditions;
+mod conformance;
+mod contract;
+mod data;
+mod flow;
+mod support;
