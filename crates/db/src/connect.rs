@@ -3,9 +3,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
+use deadpool_postgres::{Connect, Manager, ManagerConfig, RecyclingMethod};
+use futures::future::BoxFuture;
 use kernel::{Problem, Secret, codes};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -17,11 +20,16 @@ use crate::{Settings, tls};
 pub(crate) const VERSION_MIN: i32 = 150_000;
 
 /// One address of a database and the way to it.
+///
+/// Connections live on the runtime the connector was made on, whichever runtime asks for them: a
+/// pooled connection made for a short-lived or busy runtime would die or starve with it.
 #[derive(Clone)]
 pub(crate) struct Connector {
     config: Config,
     /// `None`: the connection is not encrypted.
     tls: Option<MakeRustlsConnect>,
+    /// `None`: made outside of any runtime; each connection lives where it was asked for.
+    home: Option<Handle>,
 }
 
 impl Connector {
@@ -45,7 +53,7 @@ impl Connector {
         if config.get_application_name().is_none() {
             config.application_name(&settings.application_name);
         }
-        Ok(Self { config, tls })
+        Ok(Self { config, tls, home: Handle::try_current().ok() })
     }
 
     /// The same address under another name in `pg_stat_activity`.
@@ -57,22 +65,36 @@ impl Connector {
 
     /// Connects, and drives the connection in a task until the client is dropped.
     pub(crate) async fn connect(&self) -> Result<Client, Error> {
-        match &self.tls {
-            None => connect(&self.config).await,
-            Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await?;
-                drive(connection);
-                Ok(client)
-            }
-        }
+        Ok(self.open().await?.0)
     }
 
     /// Connections for a pool.
     pub(crate) fn manager(&self) -> Manager {
         let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        Manager::from_connect(self.config.clone(), self.clone(), how)
+    }
+
+    async fn open(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        if let Some(home) = &self.home {
+            let connector = self.clone();
+            // An error: the home runtime ended.
+            if let Ok(opened) = home.spawn(async move { connector.open_here().await }).await {
+                return opened;
+            }
+        }
+        self.open_here().await
+    }
+
+    async fn open_here(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         match &self.tls {
-            None => Manager::from_config(self.config.clone(), NoTls, how),
-            Some(tls) => Manager::from_config(self.config.clone(), tls.clone(), how),
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                Ok((client, drive(connection)))
+            }
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                Ok((client, drive(connection)))
+            }
         }
     }
 
@@ -86,6 +108,15 @@ impl Connector {
     }
 }
 
+impl Connect for Connector {
+    fn connect(
+        &self,
+        _config: &Config,
+    ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        Box::pin(self.open())
+    }
+}
+
 /// Connects over a socket of this machine.
 pub(crate) async fn connect(config: &Config) -> Result<Client, Error> {
     let (client, connection) = config.connect(NoTls).await?;
@@ -94,7 +125,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Client, Error> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the task ends with its client or its connection")]
-fn drive<S, T>(connection: Connection<S, T>)
+fn drive<S, T>(connection: Connection<S, T>) -> JoinHandle<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -103,7 +134,7 @@ where
         if let Err(error) = connection.await {
             tracing::debug!(error.cause = %with_causes(&error), "database connection ended");
         }
-    });
+    })
 }
 
 /// Refuses a server older than [`VERSION_MIN`]. Takes `server_version_num`.

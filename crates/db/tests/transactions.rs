@@ -392,3 +392,17 @@ async fn a_statement_that_takes_too_long_is_stopped_by_the_server() {
     let error = tx.query(&WAIT_FOR_EVER, &[]).await.unwrap_err();
     assert!(matches!(error, Error::Timeout), "{error}");
 }
+
+#[tokio::test]
+async fn a_connection_asked_for_on_a_runtime_that_ended_still_works() {
+    let test = with_notes().await;
+    let database = single(&test).await;
+    let elsewhere = database.clone();
+    let asked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(who(&elsewhere, Some(workspace(1)))).2
+    });
+    // The home runtime goes on driving the connection while the other thread works.
+    let first = tokio::task::spawn_blocking(move || asked.join().unwrap()).await.unwrap();
+    assert_eq!(who(&database, Some(workspace(2))).await.2, first, "the same connection");
+}
