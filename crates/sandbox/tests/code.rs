@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use kernel::clock::SystemClock;
 use kernel::{Code, Item, Items, Value, codes};
-use node::testing::scope;
-use node::{CodeHost, CodeMode, CodeOutcome, CodeRequest, NodeError};
+use node::testing::{context_with, scope, services};
+use node::{CodeHost, CodeMode, CodeOutcome, CodeRequest, NodeError, Services};
 use sandbox::{CodePool, SandboxSettings};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,9 @@ const TESTS: &[(&str, fn())] = &[
     ("children_die_with_the_pool", children_die_with_the_pool),
     ("the_wall_stands", the_wall_stands),
     ("a_warm_child_answers_fast", a_warm_child_answers_fast),
+    ("the_code_node_makes_items_of_what_code_returns", the_code_node_makes_items),
+    ("the_code_node_runs_for_each_item", the_code_node_runs_for_each_item),
+    ("the_code_node_refuses_wrong_shapes", the_code_node_refuses_wrong_shapes),
 ];
 
 fn main() -> ExitCode {
@@ -429,5 +432,63 @@ fn a_warm_child_answers_fast() {
         report(&format!("  a warm child answers in {:?} (median)", times[25]));
         // A tenth of a second would mean that every run starts a process.
         assert!(times[25] < Duration::from_millis(100), "{:?}", times[25]);
+    });
+}
+
+/// Runs `core.code` as the engine does.
+async fn code_node(parameters: Value, values: &[Value]) -> Result<Items, NodeError> {
+    let registry = nodes::registry();
+    let prepare = registry.find("core.code").unwrap().prepare;
+    let node = prepare(parameters.as_object().unwrap()).unwrap();
+    let inputs = [items(values)];
+    let services = Services { code: Arc::new(pool()), ..services() };
+    let cx = context_with(&inputs, services);
+    let outputs = node.run_all(&cx, Value::Null, &inputs).await?;
+    Ok(outputs[0].clone())
+}
+
+fn the_code_node_makes_items() {
+    wait(async {
+        let code = "return items.filter(item => item.json.n > 1)";
+        let given = [json!({ "n": 1 }), json!({ "n": 2 })];
+        let out = code_node(json!({ "code": code }), &given).await.unwrap();
+        assert_eq!((out.len(), &out[0].json["n"]), (1, &json!(2)));
+        assert_eq!(out[0].pairing.sources()[0].item, 1, "what passes on knows where it came from");
+        let code = "return [{ a: $input.first().json.n }, { a: 2 }]";
+        let out = code_node(json!({ "code": code }), &[json!({ "n": 1 })]).await.unwrap();
+        assert_eq!((out.len(), &out[0].json["a"]), (2, &json!(1)));
+        assert_eq!(out[1].pairing.sources()[0].item, 0, "one input item made both");
+        let out = code_node(json!({ "code": "return null" }), &[json!({})]).await.unwrap();
+        assert!(out.is_empty());
+    });
+}
+
+fn the_code_node_runs_for_each_item() {
+    wait(async {
+        let code = "if ($json.n === 2) return null; return { n: item.json.n * 10 }";
+        let parameters = json!({ "run": "each_item", "code": code });
+        let given = [json!({ "n": 1 }), json!({ "n": 2 }), json!({ "n": 3 })];
+        let out = code_node(parameters, &given).await.unwrap();
+        let numbers: Vec<_> = out.iter().map(|item| item.json["n"].clone()).collect();
+        assert_eq!(numbers, [json!(10), json!(30)]);
+        assert_eq!(out[1].pairing.sources()[0].item, 2);
+    });
+}
+
+fn the_code_node_refuses_wrong_shapes() {
+    wait(async {
+        for (parameters, word) in [
+            (json!({ "code": "return 5" }), "a number"),
+            (json!({ "code": "return [1]" }), "Item 0"),
+            (json!({ "code": "return [{ json: {}, x: 1 }]" }), "\"x\""),
+            (json!({ "code": "return [{}]", "run": "each_item" }), "item 0"),
+        ] {
+            let problem = code_node(parameters, &[json!({})]).await.unwrap_err().problem();
+            assert_eq!(problem.code, codes::NODE_FAILED);
+            assert!(problem.detail.contains(word), "{}", problem.detail);
+        }
+        let parameters = json!({ "code": "while (true) {}", "timeout": "50ms" });
+        let problem = code_node(parameters, &[json!({})]).await.unwrap_err().problem();
+        assert_eq!(problem.code, codes::CODE_TIMEOUT);
     });
 }
