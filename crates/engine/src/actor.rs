@@ -11,6 +11,7 @@ use kernel::{Item, Items, Problem, codes};
 use node::{EffectClass, NodeContext, NodeError, Shape};
 use workflow::{Graph, GraphNode, OnError};
 
+use crate::breadcrumb::Crumb;
 use crate::decide::Input;
 use crate::outcome;
 use crate::record::{ActivationId, Effect, Times};
@@ -32,6 +33,8 @@ pub(crate) struct Work {
     /// Effects of one activation that may be under way at once.
     pub(crate) window: usize,
     pub(crate) cx: NodeContext,
+    /// Lies in the breadcrumb file as long as the work goes on.
+    pub(crate) _crumb: Crumb,
     /// Microseconds from the run's start to now.
     pub(crate) began_us: u64,
     /// Reading of the monotonic clock now.

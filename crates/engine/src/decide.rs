@@ -99,6 +99,11 @@ pub enum Input {
     Cancel,
     /// The run's time is up.
     TimedOut,
+    /// The run must not go on.
+    Abort {
+        /// Why.
+        problem: Problem,
+    },
 }
 
 /// What a person may say of an effect that may have run.
@@ -209,7 +214,11 @@ impl Input {
             | Self::Due { activation }
             | Self::Returned { activation, .. }
             | Self::Answered { activation, .. } => Some(*activation),
-            Self::Begin | Self::Resume | Self::Cancel | Self::TimedOut => None,
+            Self::Begin
+            | Self::Resume
+            | Self::Cancel
+            | Self::TimedOut
+            | Self::Abort { .. } => None,
         }
     }
 }
@@ -230,7 +239,9 @@ fn is_stale(state: &RunState, input: &Input) -> bool {
             !running || *attempt != one.attempt || !(known || open)
         }
         Input::Due { .. } | Input::Returned { .. } | Input::Answered { .. } => one.phase.is_final(),
-        Input::Begin | Input::Resume | Input::Cancel | Input::TimedOut => false,
+        Input::Begin | Input::Resume | Input::Cancel | Input::TimedOut | Input::Abort { .. } => {
+            false
+        }
     }
 }
 
@@ -266,6 +277,7 @@ impl Mind<'_> {
                 let problem = Problem::new(codes::RUN_CANCELLED, "Somebody cancelled the run.");
                 self.end(RunStatus::Cancelled, Some(problem));
             }
+            Input::Abort { problem } => self.end(RunStatus::Failed, Some(problem)),
             Input::TimedOut => {
                 let problem = Problem::new(
                     codes::RUN_TIMEOUT,

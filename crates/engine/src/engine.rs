@@ -1,7 +1,7 @@
 //! The engine of one member: its workers, and the handle everybody else holds.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -12,12 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use workflow::Graph;
 
+use crate::breadcrumb::{Breadcrumbs, Suspect};
 use crate::calls;
 use crate::cell::AnswerSender;
 use crate::decide::{Decision, Input};
 use crate::door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
 use crate::flusher::{FlushOp, Flusher};
 use crate::load::Loaded;
+use crate::member::Member;
 use crate::record::Parent;
 use crate::settings::Settings;
 use crate::store::{RunSummary, Store};
@@ -52,6 +54,10 @@ pub struct Parts {
     pub graphs: Arc<dyn Graphs>,
     /// What nodes may use.
     pub services: Arc<Services>,
+    /// This member's lease: without it no effect is started.
+    pub member: Member,
+    /// Where executing activations leave their crumbs.
+    pub breadcrumbs: Arc<Breadcrumbs>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -70,8 +76,12 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) graphs: Arc<dyn Graphs>,
     pub(crate) services: Arc<Services>,
+    pub(crate) member: Member,
+    pub(crate) breadcrumbs: Arc<Breadcrumbs>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
+    /// When each worker was last seen to live: milliseconds of the monotonic clock.
+    pub(crate) pulses: Vec<AtomicU64>,
     pub(crate) slow: tokio::runtime::Handle,
     /// Runs in memory.
     pub(crate) live: AtomicUsize,
@@ -89,7 +99,8 @@ pub struct Threads {
 impl Engine {
     /// Starts the workers' threads.
     pub fn launch(parts: Parts) -> std::io::Result<(Self, Threads)> {
-        let Parts { settings, flusher, store, graphs, services, clock, dice } = parts;
+        let Parts { settings, flusher, store, graphs, services, member, breadcrumbs, clock, dice } =
+            parts;
         let slow = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(settings.slow_threads.max(1))
             .thread_name("flowforge-slow")
@@ -102,6 +113,9 @@ impl Engine {
             slow: slow.handle().clone(),
             live: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            pulses: channels.iter().map(|_| AtomicU64::new(monotonic_ms(&*clock))).collect(),
+            member,
+            breadcrumbs,
             settings,
             flusher,
             store,
@@ -115,8 +129,13 @@ impl Engine {
         for (index, (sender, receiver)) in channels.into_iter().enumerate() {
             let (shared, stop) = (Arc::clone(&shared), stop.clone());
             let thread = std::thread::Builder::new().name(format!("flowforge-worker-{index}"));
-            workers.push(thread.spawn(move || work(shared, sender, receiver, stop))?);
+            workers.push(thread.spawn(move || work(shared, index, sender, receiver, stop))?);
         }
+        let weak = Arc::downgrade(&shared);
+        shared.member.depend_on(Box::new(move || {
+            weak.upgrade().is_none_or(|shared| shared.is_alive())
+        }));
+        shared.slow.spawn(poll_inbox(Arc::downgrade(&shared), stop.clone()));
         Ok((Self { shared }, Threads { stop, slow: Some(slow), workers }))
     }
 
@@ -196,8 +215,11 @@ impl Engine {
     }
 
     /// Takes over the runs of members that are gone and goes on with them; says how many.
-    pub async fn recover(&self) -> Result<usize, Problem> {
-        crate::load::recover(&self.shared).await
+    ///
+    /// `suspects` were executing when the last process died: each of their runs is taken up alone,
+    /// and not at all once it has ended the process three times.
+    pub async fn recover(&self, suspects: &[Suspect]) -> Result<usize, Problem> {
+        crate::load::recover(&self.shared, suspects).await
     }
 
     /// Runs in memory.
@@ -242,8 +264,38 @@ impl Drop for Threads {
     }
 }
 
+/// How often signals to runs that have nothing to flush are looked for.
+const INBOX_EVERY: Duration = Duration::from_millis(500);
+/// A worker silent for so long is not alive.
+const PULSE_MAX_MS: u64 = 2_000;
+
+/// Finds signals that came through the database. Verdicts of flushes tell of them too; a run that
+/// is idle has none.
+#[expect(clippy::disallowed_methods, reason = "a poll in real time")]
+async fn poll_inbox(shared: Weak<Shared>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(INBOX_EVERY) => {}
+        }
+        let Some(shared) = shared.upgrade() else { return };
+        if shared.live.load(Ordering::Relaxed) == 0 {
+            continue;
+        }
+        // The database being away is told by the flusher.
+        for (_, run) in shared.store.signalled().await.unwrap_or_default() {
+            shared.send(run, Command::Signalled(run));
+        }
+    }
+}
+
+fn monotonic_ms(clock: &dyn Clock) -> u64 {
+    clock.monotonic().as_millis() as u64
+}
+
 fn work(
     shared: Arc<Shared>,
+    index: usize,
     sender: mpsc::UnboundedSender<Command>,
     receiver: mpsc::UnboundedReceiver<Command>,
     stop: CancellationToken,
@@ -258,10 +310,22 @@ fn work(
         let _ = verdicts.send(Command::Flushed(flushed));
     }));
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, Worker::new(shared, sink, sender).work(receiver, stop));
+    local.block_on(&runtime, Worker::new(shared, index, sink, sender).work(receiver, stop));
 }
 
 impl Shared {
+    /// A worker shows that it is alive.
+    pub(crate) fn pulse(&self, worker: usize) {
+        self.pulses[worker].store(monotonic_ms(&*self.clock), Ordering::Relaxed);
+    }
+
+    fn is_alive(&self) -> bool {
+        let now = monotonic_ms(&*self.clock);
+        self.pulses
+            .iter()
+            .all(|pulse| now.saturating_sub(pulse.load(Ordering::Relaxed)) < PULSE_MAX_MS)
+    }
+
     pub(crate) fn new_run_id(&self) -> RunId {
         RunId::new(&*self.clock, &*self.dice)
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use kernel::{Problem, RunId, VersionId, WorkspaceId, codes};
 
+use crate::breadcrumb::Suspect;
 use crate::codec;
-use crate::door::{Answer, AnswerWhen};
+use crate::door::{Answer, AnswerWhen, RunStatus};
 use crate::engine::Shared;
 use crate::flusher::{FlushOp, Op};
 use crate::plan::Plan;
@@ -44,29 +45,56 @@ pub(crate) async fn load(
 }
 
 /// Takes over the runs of fenced members and hands them to the workers; says how many.
-pub(crate) async fn recover(shared: &Shared) -> Result<usize, Problem> {
-    let mut count = 0;
+///
+/// Suspects come first and one after another, so that the next death tells which of them it was.
+pub(crate) async fn recover(shared: &Shared, suspects: &[Suspect]) -> Result<usize, Problem> {
+    let mut taken = Vec::new();
     loop {
-        let taken = shared.store.take_over(TAKE_AT_ONCE).await?;
-        if taken.is_empty() {
-            return Ok(count);
+        let some = shared.store.take_over(TAKE_AT_ONCE).await?;
+        if some.is_empty() {
+            break;
         }
-        for live in taken {
-            let run = live.run;
-            match adopt(shared, live).await {
-                Ok(adopted) => {
-                    shared.send(run, Command::Adopt(Box::new(adopted)));
-                    count += 1;
-                }
-                Err(problem) => {
-                    tracing::error!(run.id = %run, "a run could not be read back: {problem}");
+        taken.extend(some);
+    }
+    let suspect = |run: RunId| suspects.iter().find(|suspect| suspect.run == run);
+    taken.sort_by_key(|live| suspect(live.run).is_none());
+    let mut count = 0;
+    for live in taken {
+        let (workspace, run) = (live.workspace, live.run);
+        match adopt(shared, live, suspect(run)).await {
+            Ok(adopted) => {
+                shared.send(run, Command::Adopt(Box::new(adopted)));
+                count += 1;
+                if suspect(run).is_some() {
+                    watch_suspect(shared, workspace, run).await;
                 }
             }
+            Err(problem) => {
+                tracing::error!(run.id = %run, "a run could not be read back: {problem}");
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Waits until a suspect has ended, come to wait, or executed for a while without harm.
+async fn watch_suspect(shared: &Shared, workspace: WorkspaceId, run: RunId) {
+    for _ in 0..SUSPECT_LOOKS {
+        match shared.view_in_memory(workspace, run).await {
+            Some(view) if view.status == RunStatus::Running => pause(LAST_LOOK).await,
+            Some(_) | None => return shared.breadcrumbs.absolve(run),
         }
     }
 }
 
-async fn adopt(shared: &Shared, live: LiveRun) -> Result<Adopted, Problem> {
+/// A suspect is watched for so many times half a second.
+const SUSPECT_LOOKS: u32 = 10;
+
+async fn adopt(
+    shared: &Shared,
+    live: LiveRun,
+    suspect: Option<&Suspect>,
+) -> Result<Adopted, Problem> {
     let journal = journal(shared, &live).await?;
     let plan = plan(shared, live.workspace, live.version).await?;
     let state = state(live.run, &plan, &journal.texts)?;
@@ -82,7 +110,15 @@ async fn adopt(shared: &Shared, live: LiveRun) -> Result<Adopted, Problem> {
         }
     }
     // Signals are read anew: whether they were taken into account before the crash is not known.
-    Ok(Adopted { state, written, epoch: live.epoch, seq: journal.last, seen: 0 })
+    let (epoch, seq) = (live.epoch, journal.last);
+    let poison = suspect.filter(|suspect| suspect.is_poison()).map(|suspect| {
+        shared.breadcrumbs.absolve(live.run);
+        let nodes = &plan.graph.nodes;
+        let node = nodes.get(suspect.node as usize).map_or("?", |node| &*node.name).to_owned();
+        let detail = format!("The process died three times while only \"{node}\" was executing.");
+        Problem::new(codes::RUN_POISONED, detail).in_node(node)
+    });
+    Ok(Adopted { state, written, epoch, seq, seen: 0, poison })
 }
 
 struct Journal {

@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     Visible,
     /// An activation's wait is over.
     Due(ActivationId),
+    /// The member's lease is looked at again.
+    Lease,
     /// The run's time is up.
     Deadline,
 }

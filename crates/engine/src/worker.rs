@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Flushed(Vec<Flushed>),
     /// A body has become a blob: offer the operation that names it, or give the run up.
     Stored(RunId, Result<Box<FlushOp>, Problem>),
+    /// A run has something in its inbox.
+    Signalled(RunId),
     /// The error workflow has been told of a run's failure.
     ErrorTold(RunId),
     /// Show a run.
@@ -95,6 +97,8 @@ pub(crate) struct Adopted {
     pub(crate) epoch: i32,
     pub(crate) seq: i32,
     pub(crate) seen: i32,
+    /// Why it must not go on.
+    pub(crate) poison: Option<Problem>,
 }
 
 /// Plans kept for the versions a worker has run lately.
@@ -104,8 +108,12 @@ const COMMANDS_AT_ONCE: usize = 256;
 /// The longest a worker sleeps, so that it is seen to live.
 const NAP_MAX: Duration = Duration::from_millis(500);
 
+/// How soon a lapsed lease is looked at again.
+const LEASE_LOOK: SignedDuration = SignedDuration::from_millis(200);
+
 pub(crate) struct Worker {
     shared: Arc<Shared>,
+    index: usize,
     sink: SinkId,
     commands: mpsc::UnboundedSender<Command>,
     cells: HashMap<RunId, Cell>,
@@ -117,11 +125,13 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        index: usize,
         sink: SinkId,
         commands: mpsc::UnboundedSender<Command>,
     ) -> Self {
         Self {
             shared,
+            index,
             sink,
             commands,
             cells: HashMap::new(),
@@ -151,6 +161,7 @@ impl Worker {
                 () = self.nap() => {}
             }
             self.fire_timers();
+            self.shared.pulse(self.index);
         }
     }
 
@@ -174,6 +185,7 @@ impl Worker {
                         self.flush(run);
                     }
                 }
+                Timer::Lease => self.release(run),
                 Timer::Due(activation) => self.feed(run, Input::Due { activation }),
                 Timer::Deadline => self.feed(run, Input::TimedOut),
             }
@@ -188,6 +200,11 @@ impl Worker {
             Command::Flushed(verdicts) => {
                 for flushed in verdicts {
                     self.flushed(flushed);
+                }
+            }
+            Command::Signalled(run) => {
+                if let Some(seen) = self.cells.get(&run).map(|cell| cell.seen) {
+                    self.read_inbox(run, seen);
                 }
             }
             Command::Stored(run, stored) => self.stored(run, stored),
@@ -286,7 +303,7 @@ impl Worker {
     }
 
     fn adopt(&mut self, adopted: Adopted) {
-        let Adopted { state, written, epoch, seq, seen } = adopted;
+        let Adopted { state, written, epoch, seq, seen, poison } = adopted;
         let now = self.shared.clock.now();
         let ago = now.duration_since(state.start.at).max(SignedDuration::ZERO).unsigned_abs();
         let run = state.run;
@@ -309,7 +326,7 @@ impl Worker {
             state,
         };
         self.insert(cell);
-        self.feed(run, Input::Resume);
+        self.feed(run, poison.map_or(Input::Resume, |problem| Input::Abort { problem }));
         // Its state may already say that it is over: the journal was written, the end was not.
         self.flush(run);
     }
@@ -382,6 +399,12 @@ impl Worker {
             Action::End => cell.cancel.cancel(),
             Action::Perform { after, .. } | Action::Call { after, .. } if after > cell.durable => {
                 cell.held.push(action);
+            }
+            // A member whose lease has lapsed starts nothing that others would do again.
+            Action::Perform { .. } if !self.shared.member.may_start_effects() => {
+                cell.held.push(action);
+                let soon = self.shared.clock.now().saturating_add(LEASE_LOOK);
+                self.timers.add(soon.unwrap_or(Timestamp::MAX), run, Timer::Lease);
             }
             Action::Perform { activation, effects, .. } => {
                 inputs.extend(self.perform(run, activation, effects));
@@ -618,6 +641,8 @@ fn work(shared: &Shared, cell: &Cell, id: ActivationId, effect: bool) -> Work {
     } else {
         String::new()
     };
+    let place = u64::from(activation.path) << 32 | u64::from(activation.ordinal);
+    let crumb = shared.breadcrumbs.enter(state.run, activation.node, place, activation.attempt);
     let began = shared.clock.monotonic();
     let now = shared.clock.now();
     Work {
@@ -648,6 +673,7 @@ fn work(shared: &Shared, cell: &Cell, id: ActivationId, effect: bool) -> Work {
             timeout: node.timeout.unwrap_or(shared.settings.node_timeout),
         },
         inputs,
+        _crumb: crumb,
         began_us: began.saturating_sub(cell.began).as_micros() as u64,
         began,
     }

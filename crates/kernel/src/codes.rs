@@ -107,6 +107,7 @@ codes! {
     RUN_LIMIT = "run.limit" 422 "The run reached a limit" final;
     RUN_MAY_HAVE_RUN = "run.may_have_run" 409 "An effect may have happened before a crash" final;
     RUN_NOT_FOUND = "run.not_found" 404 "There is no such run" final;
+    RUN_POISONED = "run.poisoned" 500 "The run ended the process three times" final;
     RUN_STOPPED = "run.stopped" 422 "The workflow stopped itself with an error" final;
     RUN_TIMEOUT = "run.timeout" 504 "The run took longer than allowed" final;
     RUN_UNSTORABLE = "run.unstorable" 422 "The database refuses the run's record" final;
