@@ -219,6 +219,39 @@ async fn a_server_that_cannot_start_says_why() {
     assert!(problem.detail.contains("nonsense"), "{}", problem.detail);
 }
 
+/// Twenty megabytes that are gone with the test; `None` where we may not mount.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: &Path) -> Option<Self> {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=20m,mode=0755", "tmpfs"])
+            .arg(path)
+            .stderr(Stdio::null())
+            .status();
+        mounted.is_ok_and(|status| status.success()).then(|| Self(path.to_path_buf()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_and_leaves_nothing_half_made() {
+    let state = State::new("full");
+    let Some(disk) = SmallDisk::mount(&state.0) else { return };
+    let lock = Lock::acquire(&state.0).unwrap();
+    let problem = PrivateServer::start(&lock, quick()).await.unwrap_err();
+    assert_eq!(problem.code, codes::STORAGE_FULL, "{problem}");
+    let left = std::fs::read_dir(state.0.join("pg")).unwrap().count();
+    assert_eq!(left, 0, "the half-made cluster was removed");
+    drop(lock);
+    drop(disk);
+}
+
 /// Runs this test binary as another program that starts a server and waits to be killed.
 fn child(state: &Path) -> (Child, u32) {
     let mut child = Command::new(std::env::current_exe().unwrap())

@@ -20,6 +20,9 @@ pub(super) struct Cluster {
     pub(super) account: Account,
 }
 
+/// What a fresh cluster takes (46 MB and its first log segments), with room to begin to work.
+const ROOM_MB_MIN: u64 = 100;
+
 /// Names of clusters under construction begin with this.
 const UNFINISHED: &str = "data.new-";
 
@@ -76,8 +79,26 @@ fn clear_unfinished(directory: &Path) {
     }
 }
 
+/// initdb on a full disk dies of something else first, so the room is looked at before.
+fn check_room(directory: &Path) -> Result<(), Problem> {
+    let Ok(disk) = nix::sys::statvfs::statvfs(directory) else { return Ok(()) };
+    let free_mb = disk.blocks_available() * disk.fragment_size() / 1_048_576;
+    if free_mb >= ROOM_MB_MIN {
+        return Ok(());
+    }
+    Err(Problem::new(
+        codes::STORAGE_FULL,
+        format!(
+            "The disk of {} has {free_mb} MB free, a new database needs {ROOM_MB_MIN}; free space \
+             on it or choose another directory (--data-dir).",
+            directory.display()
+        ),
+    ))
+}
+
 impl Cluster {
     fn make(&self, directory: &Path, durability: Durability) -> Result<(), Problem> {
+        check_room(directory)?;
         let unfinished = directory.join(format!("{UNFINISHED}{}", std::process::id()));
         let failed =
             |error: io::Error| io_problem("The cluster cannot be made", &unfinished, &error);
