@@ -1,5 +1,7 @@
 //! Documents as people write them: what is read, what is refused, and what the refusal says.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use kernel::{Problem, codes};
 use workflow::document::Durability;
 use workflow::{Document, MediaType, Port, Source};

@@ -1,5 +1,7 @@
 //! The examples are what the documentation says they are: valid workflows without a warning.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

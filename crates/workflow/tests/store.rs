@@ -1,5 +1,7 @@
 //! Drafts, revisions, versions: on a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::sync::{Arc, Mutex};
 
 use db::testing::{self, TestDatabase};

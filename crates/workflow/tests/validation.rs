@@ -1,5 +1,7 @@
 //! What is wrong with a workflow: each fault names its node, its place and its mend.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use kernel::{Code, Problem, VersionId, WorkflowId, WorkspaceId, codes};
 use uuid::Uuid;
 use workflow::{Document, Graph, Warning, validate};

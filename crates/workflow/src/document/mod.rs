@@ -20,5 +20,5 @@ pub use model::{
     KeepRuns, RetryPolicy,
 };
 pub use schema::json_schema;
-pub(crate) use shape::{nearest, push_key, suggest};
+pub(crate) use shape::{push_key, suggest};
 pub use source::{MediaType, Source};

@@ -2,6 +2,7 @@
 //!
 //! It knows the keywords that our own schema uses and no others.
 
+use kernel::suggest::nearest;
 use kernel::{Code, FieldProblem, Object, Value, codes};
 
 use super::schema::check_format;
@@ -14,16 +15,6 @@ pub(super) fn check(value: &Value, schema: &Value) -> Vec<FieldProblem> {
     let mut walk = Walk { root: schema, pointer: String::new(), faults: Vec::new() };
     walk.value(value, schema);
     walk.faults
-}
-
-/// The known word nearest to `word`, when one is near enough to be what was meant.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= 0.75)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// `did you mean "x"?` or a list of what there is.
@@ -52,7 +43,7 @@ impl<'a> Walk<'a> {
     fn value(&mut self, value: &Value, schema: &'a Value) {
         let schema = self.target(schema);
         if let Some(choices) = schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
-            return self.choice(value, schema, choices);
+            return self.choice(value, choices);
         }
         if let Some(constant) = schema.get("const").filter(|constant| *constant != value) {
             return self.fault(codes::WORKFLOW_INVALID, format!("must be {constant}"));
@@ -88,7 +79,7 @@ impl<'a> Walk<'a> {
     }
 
     /// `anyOf`: the faults told are those of the first choice of the value's type.
-    fn choice(&mut self, value: &Value, schema: &'a Value, choices: &'a [Value]) {
+    fn choice(&mut self, value: &Value, choices: &'a [Value]) {
         let words: Vec<&Value> = choices.iter().filter_map(|choice| choice.get("const")).collect();
         if words.len() == choices.len() {
             return self.word(value, words);
@@ -115,7 +106,6 @@ impl<'a> Walk<'a> {
                 self.fault(codes::WORKFLOW_INVALID, what);
             }
         }
-        let _ = schema;
     }
 
     fn word<'v>(&mut self, value: &Value, words: impl IntoIterator<Item = &'v Value>) {

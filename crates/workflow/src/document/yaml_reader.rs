@@ -54,11 +54,11 @@ pub(super) fn locate(text: &str, pointers: &[String]) -> Vec<Option<Place>> {
         wanted.add(keys, index);
     }
     let mut places = vec![None; pointers.len()];
-    if let Ok(mut reader) = Reader::new(text) {
-        if let Ok(Some((event, marker))) = reader.begin() {
-            // What was found before an error stays found.
-            let _ = reader.find(event, marker.into(), Some(&wanted), &mut places);
-        }
+    if let Ok(mut reader) = Reader::new(text)
+        && let Ok(Some((event, marker))) = reader.begin()
+    {
+        // What was found before an error stays found.
+        let _ = reader.find(event, marker.into(), Some(&wanted), &mut places);
     }
     places
 }
