@@ -1,5 +1,7 @@
 //! The nodes that reach outside, against real files and a real HTTP server.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
