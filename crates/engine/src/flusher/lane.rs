@@ -416,7 +416,7 @@ fn read_verdicts(ops: &[&FlushOp], rows: &[Row]) -> Result<Vec<Verdict>, tokio_p
     let mut written = vec![lean; ops.len()];
     for row in rows {
         let n: i64 = row.try_get(1)?;
-        match row.try_get::<_, i16>(0)? {
+        match row.try_get::<_, i32>(0)? {
             0 => {}
             1 => ours[position(n)] = Some(row.try_get(2)?),
             _ => written[position(n)] = true,

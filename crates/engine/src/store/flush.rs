@@ -71,7 +71,7 @@ pub(crate) const FLUSH: Statement = sql!(
     UNION ALL SELECT class, day, ws, id, wf, ver, state, t0, t1, body
     FROM fresh WHERE op = 'w' AND class >= 0
 )
-SELECT 0::int2 AS what, 0::int8 AS n, 0 AS signals FROM fence
+SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence
 UNION ALL SELECT 1, n, signals FROM mine
 UNION ALL SELECT 2, n, 0 FROM fresh
 UNION ALL SELECT 3, n, 0 FROM parked
@@ -95,7 +95,7 @@ pub(crate) const WHOLE: Statement = sql!(
         $8::timestamptz[], $9::timestamptz[], $10::date[], $11::int2[], $12::bytea[])
         AS u (ws, id, wf, ver, state, t0, t1, day, class, body)
 )
-SELECT 0::int2 AS what, 0::int8 AS n, 0 AS signals FROM fence",
+SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence",
 );
 
 /// Whole runs, some with keys, some perhaps not kept. Answers as [`FLUSH`].
@@ -122,7 +122,7 @@ pub(crate) const WHOLE_KEYED: Statement = sql!(
         started_at, finished_at, body)
     SELECT class, day, ws, id, wf, ver, state, t0, t1, body FROM fresh WHERE class >= 0
 )
-SELECT 0::int2 AS what, 0::int8 AS n, 0 AS signals FROM fence
+SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence
 UNION ALL SELECT 2, n, 0 FROM fresh",
 );
 
