@@ -1,6 +1,8 @@
 //! Makes a [`NodeType`] of each of the four shapes.
 
-use std::sync::Arc;
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use expr::Scope;
 use futures::future::BoxFuture;
@@ -20,7 +22,7 @@ impl NodeType {
         Self {
             about: const { &T::ABOUT },
             shape: Shape::Each,
-            schema: schema_of::<T>,
+            schema: || Value::clone(&schema_of::<T>()),
             prepare: |parameters| {
                 let source = Source::<T>::of(parameters, Templates::Everywhere)?;
                 Ok(Arc::new(EachNode(source)))
@@ -33,7 +35,7 @@ impl NodeType {
         Self {
             about: const { &T::ABOUT },
             shape: Shape::All,
-            schema: schema_of::<T>,
+            schema: || Value::clone(&schema_of::<T>()),
             prepare: |parameters| {
                 let source = Source::<T>::of(parameters, all_templates::<T>())?;
                 Ok(Arc::new(AllNode(source)))
@@ -46,7 +48,7 @@ impl NodeType {
         Self {
             about: const { &T::ABOUT },
             shape: Shape::Steer,
-            schema: schema_of::<T>,
+            schema: || Value::clone(&schema_of::<T>()),
             prepare: |parameters| {
                 let node = made::<T>(parameters, Templates::WhereDeclared)?;
                 Ok(Arc::new(SteerNode(node)))
@@ -59,7 +61,7 @@ impl NodeType {
         Self {
             about: const { &T::ABOUT },
             shape: Shape::Trigger,
-            schema: schema_of::<T>,
+            schema: || Value::clone(&schema_of::<T>()),
             prepare: |parameters| {
                 let node = made::<T>(parameters, Templates::WhereDeclared)?;
                 Ok(Arc::new(TriggerNode(node)))
@@ -68,8 +70,17 @@ impl NodeType {
     }
 }
 
+/// Made once for each node type: a document may have thousands of nodes.
+static SCHEMAS: LazyLock<Mutex<HashMap<TypeId, Arc<Value>>>> = LazyLock::new(Mutex::default);
+
+fn schema_of<T: Params>() -> Arc<Value> {
+    let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
+    let schema = schemas.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(make_schema::<T>()));
+    Arc::clone(schema)
+}
+
 /// JSON Schema of the parameters; the tag of a default variant is not required.
-fn schema_of<T: Params>() -> Value {
+fn make_schema<T: Params>() -> Value {
     let mut schema = schemars::schema_for!(T).to_value();
     if let Some((tag, default)) = T::DEFAULT_VARIANT
         && let Some(variants) = schema.get_mut("oneOf").and_then(Value::as_array_mut)

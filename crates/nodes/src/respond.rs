@@ -122,13 +122,13 @@ impl Steer for Respond {
         reply.body = match self {
             Self::FirstItem { .. } => ReplyBody::Json(first_json(items)),
             Self::AllItems { .. } => Reply::all_items(items).body,
-            Self::Json { body, .. } => ReplyBody::Json(json_of(body.get(&cx.scope, 0)?)),
+            Self::Json { body, .. } => ReplyBody::Json(json_of(body, cx)?),
             Self::Text { body, .. } => {
                 default_header(&mut reply, "content-type", "text/plain; charset=utf-8");
                 ReplyBody::Text(text(&*body.view(&cx.scope, 0)?))
             }
             Self::Binary { property, .. } => {
-                let file = file_of(items, &*property.view(&cx.scope, 0)?)?;
+                let file = file_of(items, &property.view(&cx.scope, 0)?)?;
                 default_header(&mut reply, "content-type", &file.mime_type);
                 ReplyBody::Blob(file.clone())
             }
@@ -201,13 +201,19 @@ fn first_json(items: &[Item]) -> Value {
     Value::Object(items.first().map(|item| Object::clone(&item.json)).unwrap_or_default())
 }
 
-/// The text of an object or a list is that object or list; other values are what they are.
-fn json_of(body: Value) -> Value {
-    let structured = body.as_str().map(str::trim_start).is_some_and(|t| t.starts_with(['{', '[']));
-    match &body {
-        Value::String(text) if structured => kernel::json::parse_str(text).unwrap_or(body),
-        _ => body,
+/// The text of an object or a list is that object or list; other values are what they are. What a
+/// template splices into such a text is spliced as JSON.
+fn json_of(body: &Expr<Value>, cx: &NodeContext) -> Result<Value, Problem> {
+    let value = body.get(&cx.scope, 0)?;
+    let Value::String(text) = &value else { return Ok(value) };
+    if !text.trim_start().starts_with(['{', '[']) {
+        return Ok(value);
     }
+    let spliced = match body.template() {
+        Some(template) => template.evaluate_json_text(&cx.scope, 0)?,
+        None => text.clone(),
+    };
+    Ok(kernel::json::parse_str(&spliced).unwrap_or(value))
 }
 
 fn file_of<'i>(items: &'i [Item], property: &str) -> Result<&'i BinaryRef, NodeError> {

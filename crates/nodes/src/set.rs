@@ -217,7 +217,7 @@ impl AllItems for Set {
             }
             Self::Json { json, .. } => {
                 for (index, item) in items.iter().enumerate() {
-                    let fields = object(json.get(&cx.scope, index)?, index)?;
+                    let fields = object(json_value(json, cx, index)?, index)?;
                     let mut json = keep.of(&item.json, &names, fields.len());
                     for (name, value) in fields {
                         Path::new(&name, *dot_notation).set(&mut json, value);
@@ -302,6 +302,14 @@ fn truth(value: &Value) -> Option<bool> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// The value of `mode: json`. What a template splices into JSON is spliced as JSON.
+fn json_value(json: &Expr<Value>, cx: &NodeContext, index: usize) -> Result<Value, Problem> {
+    match json.template() {
+        Some(template) => template.evaluate_json_text(&cx.scope, index).map(Value::String),
+        None => json.get(&cx.scope, index),
     }
 }
 

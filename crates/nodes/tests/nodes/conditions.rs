@@ -6,8 +6,8 @@ use serde_json::json;
 
 fn conditions(left: &Value, operator: &str, right: &Value, more: &Value) -> Value {
     let mut conditions = json!({"all": [{"left": left, "operator": operator, "right": right}]});
-    let more = more.as_object().unwrap().clone();
-    conditions.as_object_mut().unwrap().extend(more);
+    let more = more.as_object().expect("an object").clone();
+    conditions.as_object_mut().expect("an object").extend(more);
     json!({ "conditions": conditions })
 }
 

@@ -181,7 +181,7 @@ fn no_node_does_more_than_its_type_declares() {
 
 /// Runs an example whatever its shape; the JSON of what came out.
 fn run(kind: &NodeType, inputs: &[Items], cancelled: bool) -> Option<Result<Value, NodeError>> {
-    let node = (kind.prepare)(&example(kind)).unwrap();
+    let node = (kind.prepare)(&example(kind)).expect("the example is accepted");
     let cx = context(inputs);
     if cancelled {
         cx.cancel.cancel();
@@ -190,20 +190,21 @@ fn run(kind: &NodeType, inputs: &[Items], cancelled: bool) -> Option<Result<Valu
         Ok(resolved) => resolved,
         Err(problem) => return Some(Err(problem.into())),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let work = async {
         match kind.shape {
             Shape::Each => {
                 let item = inputs.first().and_then(|items| items.first()).cloned();
                 let item = item.unwrap_or_else(|| Item::new(Object::new()));
                 let made = node.run_item(&cx, resolved, &item).await;
-                Some(made.map(|items| serde_json::to_value(items).unwrap()))
+                Some(made.map(|items| serde_json::to_value(items).expect("items are plain data")))
             }
             Shape::All => {
                 let made = node.run_all(&cx, resolved, inputs).await;
                 Some(made.map(|outputs| {
                     assert_eq!(outputs.len(), node.outputs().len(), "{}", kind.about.name);
-                    serde_json::to_value(outputs).unwrap()
+                    serde_json::to_value(outputs).expect("items are plain data")
                 }))
             }
             Shape::Steer => {
@@ -214,7 +215,7 @@ fn run(kind: &NodeType, inputs: &[Items], cancelled: bool) -> Option<Result<Valu
         }
     };
     let limited = async { tokio::time::timeout(Duration::from_secs(20), work).await };
-    Some(runtime.block_on(limited).unwrap_or_else(|_| panic!("{} hangs", kind.about.name))?)
+    runtime.block_on(limited).unwrap_or_else(|_| panic!("{} hangs", kind.about.name))
 }
 
 /// Whether running it in a test reaches out of the process.

@@ -99,6 +99,17 @@ fn set_takes_a_whole_object_as_json() {
         set(parameters(json!("={\"b\": {{ $json.a }}}")), json!({"a": 1})),
         json!({"a": 1, "b": 1})
     );
+    assert_eq!(
+        set(
+            parameters(json!("={\"l\": {{ $json.l }}, \"n\": {{ $json.n }}}")),
+            json!({"l": [1, 2]})
+        ),
+        json!({"l": [1, 2], "n": null})
+    );
+    assert_eq!(
+        set(parameters(json!("={{ $json.o }}")), json!({"o": {"x": 9007199254740993_i64}})),
+        json!({"o": {"x": 9007199254740993_i64}, "x": 9007199254740993_i64})
+    );
     for (wrong, says) in [("[1]", "a list"), ("{", "not JSON"), ("", "not JSON")] {
         let message = fails("core.set", parameters(json!(wrong)), &[json!([{}])]);
         assert!(message.contains("must be an object") && message.contains(says), "{message}");

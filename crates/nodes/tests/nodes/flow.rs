@@ -144,7 +144,10 @@ fn joined(more: Value) -> Value {
     ]);
     let two = json!([{"id": 2, "r": "x"}, {"id": 1.0, "r": "y"}, {"id": 2, "r": "z"}, {"id": 3, "r": "w"}]);
     let mut parameters = json!({"mode": "by_fields", "fields": ["id"]});
-    parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    parameters
+        .as_object_mut()
+        .expect("an object")
+        .extend(more.as_object().expect("an object").clone());
     run("core.merge", parameters, &[one, two])[0].clone()
 }
 
@@ -304,7 +307,7 @@ fn webhook_listens_to_its_path_and_methods() {
 }
 
 fn reply(parameters: Value, inputs: &[Items]) -> Reply {
-    match steer("core.respond", parameters, inputs).unwrap() {
+    match steer("core.respond", parameters, inputs).expect("a directive") {
         Directive::Respond(reply) => reply,
         other => panic!("{other:?} is no reply"),
     }
@@ -323,6 +326,11 @@ fn respond_answers_in_each_way() {
     for (body, expected) in [
         (json!({"sum": "={{ $json.n + 1 }}"}), json!({"sum": 2})),
         (json!("={\"n\": {{ $json.n }}}"), json!({"n": 1})),
+        (
+            json!("={\"all\": {{ $input.all().map(i => i.json) }}}"),
+            json!({"all": [{"n": 1}, {"n": 2}]}),
+        ),
+        (json!("={{ [1, 2] }}"), json!([1, 2])),
         (json!("plain"), json!("plain")),
         (json!("{broken"), json!("{broken")),
         (json!(null), json!(null)),
@@ -354,8 +362,8 @@ fn respond_sends_a_file_with_its_type() {
         file_name: Some("a.png".to_owned()),
         size: 3,
     };
-    let mut item = Item::default();
-    item.binary = Some(Arc::new([("picture".to_owned(), file.clone())].into()));
+    let binary = Some(Arc::new([("picture".to_owned(), file.clone())].into()));
+    let item = Item { binary, ..Item::default() };
     let input: [Items; 1] = [vec![item].into()];
     let made = reply(json!({"with": "binary", "property": "picture"}), &input);
     assert_eq!(made.body, ReplyBody::Blob(file));
