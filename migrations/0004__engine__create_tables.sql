@@ -119,16 +119,18 @@ CREATE TABLE forge.history (
 ) PARTITION BY LIST (class);
 ALTER TABLE forge.history ALTER COLUMN body SET STORAGE EXTERNAL;
 
--- Large bodies and files: by content, never shared between workspaces.
+-- Large bodies and files: by content, never shared between workspaces. The row comes first and is
+-- sealed when all its chunks are there; one that never is, expires like any other.
 CREATE TABLE forge.blobs (
     workspace_id uuid NOT NULL,
     hash bytea NOT NULL,
     size bigint NOT NULL,
+    sealed boolean NOT NULL,
     expires_at timestamptz NOT NULL,
     CONSTRAINT blobs_pkey PRIMARY KEY (workspace_id, hash),
     CONSTRAINT blobs_hash_is_sha256 CHECK (octet_length(hash) = 32)
 );
-CREATE INDEX blobs_expires_at ON forge.blobs (expires_at) WHERE expires_at < 'infinity';
+CREATE INDEX blobs_expires_at ON forge.blobs (expires_at);
 
 CREATE TABLE forge.blob_chunks (
     workspace_id uuid NOT NULL,

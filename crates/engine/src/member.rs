@@ -50,11 +50,18 @@ pub struct Joining {
     pub exclusive: bool,
 }
 
-/// This process in the cluster; cheap to clone.
+/// This process in the cluster; cheap to clone. When the last handle goes, the heart stops: the others
+/// find out by the lease. [`Member::leave`] saves them the wait.
 #[derive(Clone)]
 pub struct Member {
     shared: Arc<Shared>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    heart: Arc<Heart>,
+}
+
+/// The heartbeat's thread.
+struct Heart {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
@@ -127,7 +134,8 @@ impl Member {
             tracing::error!(error.cause = %error, "no thread for the heartbeat");
             Problem::internal()
         })?;
-        Ok(Self { shared, thread: Arc::new(Mutex::new(Some(thread))) })
+        let heart = Heart { shared: shared.clone(), thread: Mutex::new(Some(thread)) };
+        Ok(Self { shared, heart: Arc::new(heart) })
     }
 
     /// This incarnation.
@@ -168,9 +176,8 @@ impl Member {
     /// # Errors
     /// `database.unavailable`: others will find out by the lease.
     pub async fn leave(&self) -> Result<(), Problem> {
-        self.shared.leaving.store(true, Ordering::Release);
-        self.shared.leave.notify_one();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.heart.stop();
+        let thread = self.heart.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
             if !matches!(joined, Ok(Ok(()))) {
@@ -182,9 +189,16 @@ impl Member {
     }
 }
 
-impl Drop for Shared {
+impl Heart {
+    fn stop(&self) {
+        self.shared.leaving.store(true, Ordering::Release);
+        self.shared.leave.notify_one();
+    }
+}
+
+impl Drop for Heart {
     fn drop(&mut self) {
-        tracing::debug!(member.id = %self.id, "member dropped");
+        self.stop();
     }
 }
 
