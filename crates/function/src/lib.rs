@@ -46,6 +46,6 @@ pub use declaration::{
 pub use host::Host;
 pub use kernel::Problem;
 pub use macros::{action, mutation, query};
-pub use page::{Page, PageQuery};
+pub use page::{Page, PageLimit, PageQuery, parse_cursor};
 pub use request::{RawBody, Request};
 pub use services::{Services, ServicesBuilder};

@@ -1,7 +1,7 @@
 //! `GET /v1/runs`
 
-use function::{ActionContext, Page, Problem, action};
-use kernel::{RunId, WorkflowId, codes};
+use function::{ActionContext, Page, PageLimit, Problem, action, parse_cursor};
+use kernel::WorkflowId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -14,13 +14,13 @@ use crate::view::RunLine;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RunsQuery {
     /// Only runs of the workflow with this id.
-    workflow: Option<String>,
+    workflow: Option<WorkflowId>,
     /// Only runs in this state.
     status: Option<RunStatus>,
-    /// `next` of the page before.
+    /// Where the page begins: `next` of the page before.
     cursor: Option<String>,
-    /// Rows of the page, 1 to 200; 50 unless given.
-    limit: Option<u32>,
+    /// Rows of a page, 1 to 200; 50 unless given.
+    limit: PageLimit,
 }
 
 /// The workspace's runs, newest first.
@@ -29,26 +29,10 @@ pub(super) async fn list_runs(
     cx: &ActionContext,
     query: RunsQuery,
 ) -> Result<Page<RunLine>, Problem> {
-    let wrong = |name: &str| {
-        let detail = format!("`{name}` is not an id.");
-        Problem::new(codes::REQUEST_INVALID, detail.clone()).at(
-            format!("/query/{name}"),
-            codes::REQUEST_INVALID,
-            detail,
-        )
-    };
-    let workflow = query.workflow.map(|id| id.parse::<WorkflowId>()).transpose();
-    let before = query.cursor.map(|id| id.parse::<RunId>()).transpose();
-    let limit = query.limit.unwrap_or(50).clamp(1, 200);
+    let RunsQuery { workflow, status, cursor, limit } = query;
+    let before = parse_cursor(cursor.as_deref())?;
     let engine = cx.service::<Engine>();
-    let rows = engine
-        .list_runs(
-            cx.workspace(),
-            workflow.map_err(|_| wrong("workflow"))?,
-            query.status,
-            before.map_err(|_| wrong("cursor"))?,
-            limit + 1,
-        )
-        .await?;
-    Ok(Page::of(rows, limit as usize, |row| row.run_id.to_string()))
+    let rows = limit.shown() as u32 + 1;
+    let rows = engine.list_runs(cx.workspace(), workflow, status, before, rows).await?;
+    Ok(Page::of(rows, limit.shown(), |row| row.run_id.to_string()))
 }

@@ -1,7 +1,6 @@
 //! `GET /v1/api-keys`
 
 use function::{Page, PageQuery, Problem, QueryContext, query};
-use kernel::codes;
 
 use crate::model::ApiKeyView;
 use crate::store;
@@ -12,11 +11,7 @@ pub(super) async fn list_api_keys(
     cx: &QueryContext,
     query: PageQuery,
 ) -> Result<Page<ApiKeyView>, Problem> {
-    let before =
-        query.cursor.as_deref().map(str::parse).transpose().map_err(|_| {
-            Problem::new(codes::REQUEST_INVALID, "`cursor` is not the `next` of an earlier page.")
-                .at("/query/cursor", codes::REQUEST_INVALID, "not the `next` of an earlier page")
-        })?;
-    let rows = store::list_keys(&mut *cx.tx().await, cx.workspace(), before, query.rows()).await?;
+    let (before, rows) = (query.after()?, query.rows());
+    let rows = store::list_keys(&mut *cx.tx().await, cx.workspace(), before, rows).await?;
     Ok(Page::of(rows, query.limit(), |key| key.id.to_string()))
 }
