@@ -10,7 +10,7 @@ use crate::document::{Document, Source};
 use crate::graph::Graph;
 use crate::model::{DraftProblem, HookView, PublishedView, Saved, Version};
 use crate::observer::{Publishing, Stored};
-use crate::store::{self, Draft, Origin, WorkflowRow};
+use crate::store::{self, Draft, WorkflowRow};
 use crate::validate::{Warning, validate};
 
 /// Who saves, where, and what new ids are made of.
@@ -66,7 +66,7 @@ pub async fn create(
     let id = WorkflowId::new(author.clock, author.dice);
     let json = incoming.document.to_json();
     let draft = draft(&incoming.document, incoming.source.as_ref(), &json, author.principal);
-    store::create(tx, author.workspace, id, Origin::Saved, &draft)
+    store::create(tx, author.workspace, id, &draft)
         .await
         .map_err(|error| name_taken(error, &incoming.document.name))?;
     tell_of_draft(tx, author.workspace, publishing, id, incoming, &judged).await?;
@@ -180,21 +180,10 @@ pub async fn store_file(
     incoming: &Incoming,
 ) -> Result<Version, Problem> {
     require_trigger(&validate(&incoming.document, registry)?)?;
-    let name = &incoming.document.name;
     let json = incoming.document.to_json();
     let draft = draft(&incoming.document, incoming.source.as_ref(), &json, author.principal);
-    let known = store::find(tx, author.workspace, None, Origin::File, name).await?;
-    let id = match known {
-        Some(row) => {
-            store::update(tx, author.workspace, row.view.id, None, &draft).await?;
-            row.view.id
-        }
-        None => {
-            let id = WorkflowId::new(author.clock, author.dice);
-            store::create(tx, author.workspace, id, Origin::File, &draft).await?;
-            id
-        }
-    };
+    let new = WorkflowId::new(author.clock, author.dice);
+    let id = store::upsert_file(tx, author.workspace, new, &draft).await?;
     let source = incoming.source.as_ref();
     add_version(tx, author, registry, id, incoming.document.clone(), source).await
 }
@@ -222,7 +211,7 @@ pub(crate) async fn find(
     reference: &str,
 ) -> Result<WorkflowRow, Problem> {
     let id = reference.parse::<WorkflowId>().ok();
-    let row = store::find(tx, workspace, id, Origin::Saved, reference).await?;
+    let row = store::find(tx, workspace, id, reference).await?;
     row.ok_or_else(|| not_found(reference))
 }
 

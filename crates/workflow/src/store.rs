@@ -10,11 +10,27 @@ use crate::model::{VersionView, WorkflowView};
 const CREATE: Statement = sql!(
     "workflow.create",
     writes(workflows),
-    (UUID, UUID, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, UUID),
+    (UUID, UUID, TEXT, TEXT, TEXT, TEXT, TEXT, UUID),
     "INSERT INTO forge.workflows
        (workspace_id, id, origin, name, description, document, source, source_type, revision,
         updated_by)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)"
+     VALUES ($1, $2, 'saved', $3, $4, $5, $6, $7, 1, $8)"
+);
+
+/// One statement, so that two that run the same file at once meet instead of failing.
+const UPSERT_FILE: Statement = sql!(
+    "workflow.upsert_file",
+    writes(workflows),
+    (UUID, UUID, TEXT, TEXT, TEXT, TEXT, TEXT, UUID),
+    "INSERT INTO forge.workflows AS w
+       (workspace_id, id, origin, name, description, document, source, source_type, revision,
+        updated_by)
+     VALUES ($1, $2, 'file', $3, $4, $5, $6, $7, 1, $8)
+     ON CONFLICT (workspace_id, origin, name) DO UPDATE
+     SET description = excluded.description, document = excluded.document,
+         source = excluded.source, source_type = excluded.source_type,
+         revision = w.revision + 1, updated_at = forge.now(), updated_by = excluded.updated_by
+     RETURNING id"
 );
 
 /// No row: it does not exist, or has another revision.
@@ -32,11 +48,11 @@ const UPDATE: Statement = sql!(
 const FIND: Statement = sql!(
     "workflow.find",
     reads(workflows[id = $2]),
-    (UUID, UUID, TEXT, TEXT),
+    (UUID, UUID, TEXT),
     "SELECT id, name, description, revision, published_version_id, created_at, updated_at,
             document, source, source_type
      FROM forge.workflows
-     WHERE workspace_id = $1 AND (id = $2 OR (origin = $3 AND name = $4))
+     WHERE workspace_id = $1 AND (id = $2 OR (origin = 'saved' AND name = $3))
      ORDER BY id = $2 DESC NULLS LAST LIMIT 1"
 );
 
@@ -116,25 +132,8 @@ pub const STATEMENTS: &[&Statement] = &[
     &LOCK,
     &SET_PUBLISHED,
     &UPDATE,
+    &UPSERT_FILE,
 ];
-
-/// Where a workflow comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// Saved by people.
-    Saved,
-    /// Made to run a file.
-    File,
-}
-
-impl Origin {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Saved => "saved",
-            Self::File => "file",
-        }
-    }
-}
 
 /// A draft to be written.
 pub(crate) struct Draft<'a> {
@@ -168,12 +167,11 @@ pub(crate) struct VersionRow {
     pub(crate) document: String,
 }
 
-/// Adds a workflow at revision 1.
+/// Adds a saved workflow at revision 1.
 pub(crate) async fn create(
     tx: &mut Tx,
     workspace: WorkspaceId,
     id: WorkflowId,
-    origin: Origin,
     draft: &Draft<'_>,
 ) -> Result<(), Error> {
     let principal = draft.principal.map(|principal| principal.0);
@@ -183,7 +181,6 @@ pub(crate) async fn create(
         &[
             &workspace.0,
             &id.0,
-            &origin.text(),
             &draft.name,
             &draft.description,
             &draft.document,
@@ -194,6 +191,33 @@ pub(crate) async fn create(
     )
     .await
     .map(drop)
+}
+
+/// The workflow a file of this name runs as: `new` when there was none, else the one there is.
+pub(crate) async fn upsert_file(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    new: WorkflowId,
+    draft: &Draft<'_>,
+) -> Result<WorkflowId, Error> {
+    let principal = draft.principal.map(|principal| principal.0);
+    let (source, source_type) = (draft.source_text(), draft.source_type());
+    let row = tx
+        .query_one(
+            &UPSERT_FILE,
+            &[
+                &workspace.0,
+                &new.0,
+                &draft.name,
+                &draft.description,
+                &draft.document,
+                &source,
+                &source_type,
+                &principal,
+            ],
+        )
+        .await?;
+    Ok(WorkflowId(row.column("id")?))
 }
 
 /// Replaces the draft where it still has this revision; the new revision.
@@ -225,16 +249,15 @@ pub(crate) async fn update(
     row.map(|row| row.column("revision")).transpose()
 }
 
-/// The workflow of this id, else the one of this origin and name.
+/// The workflow of this id, else the saved one of this name.
 pub(crate) async fn find(
     tx: &mut Tx,
     workspace: WorkspaceId,
     id: Option<WorkflowId>,
-    origin: Origin,
     name: &str,
 ) -> Result<Option<WorkflowRow>, Error> {
     let id = id.map(|id| id.0);
-    let row = tx.query_opt(&FIND, &[&workspace.0, &id, &origin.text(), &name]).await?;
+    let row = tx.query_opt(&FIND, &[&workspace.0, &id, &name]).await?;
     row.as_ref().map(workflow_row).transpose()
 }
 

@@ -229,6 +229,24 @@ async fn a_file_that_runs_again_is_the_same_version_and_is_never_called_by_name(
     world.catalog().graph(world.workspace, versions[0]).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_file_started_many_times_at_once_is_one_version() {
+    let world = World::new().await;
+    let identity = Identity::of_workspace(world.workspace);
+    let start = || {
+        world.test.database.transact(identity, |mut tx| async {
+            let registry = &world.publishing.registry;
+            let version =
+                service::store_file(&mut tx, world.author(), registry, &incoming(YAML)).await?;
+            tx.commit().await?;
+            Ok::<_, Problem>(version.id)
+        })
+    };
+    let versions = futures::future::join_all((0..4).map(|_| start())).await;
+    let versions: Vec<_> = versions.into_iter().map(Result::unwrap).collect();
+    assert!(versions.iter().all(|version| *version == versions[0]), "{versions:?}");
+}
+
 #[tokio::test]
 async fn nul_and_the_order_of_keys_survive_the_database() {
     let world = World::new().await;
