@@ -36,7 +36,11 @@ pub(crate) enum Command {
     /// Look at everything FlowForge needs and say what is wrong.
     Doctor(Place),
     /// Run the example of the README, kill the server in its middle and show that nothing is lost.
-    Demo,
+    Demo {
+        /// Folder of the examples.
+        #[arg(long, value_name = "DIR", default_value = "examples")]
+        examples: PathBuf,
+    },
     /// Run code of workflows; started by the server itself.
     #[command(hide = true)]
     CodeHost,
@@ -65,6 +69,8 @@ pub(crate) enum ConfigAction {
     Print,
     /// Print the JSON Schema of the configuration file.
     Schema,
+    /// Print the manual page of every setting (Markdown).
+    Manual,
 }
 
 /// `flowforge run …`

@@ -59,6 +59,19 @@ pub(crate) struct Seen {
 pub(crate) const BEGUN: &str = "begun";
 
 impl Load {
+    /// The flags from which another process reads this load.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let Self { address, path, body, connections, measure_ms, warm_up_ms } = self;
+        vec![
+            format!("--address={address}"),
+            format!("--path={path}"),
+            format!("--body={body}"),
+            format!("--connections={connections}"),
+            format!("--measure-ms={measure_ms}"),
+            format!("--warm-up-ms={warm_up_ms}"),
+        ]
+    }
+
     /// Sends the load, calling `begun` when the warm-up is over.
     pub(crate) async fn send(&self, begun: impl FnOnce()) -> Seen {
         let clock = SystemClock;

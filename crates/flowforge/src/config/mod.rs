@@ -6,6 +6,7 @@
 //! declared once, in [`settings`]; schema, manual and checks are derived from there.
 
 mod interpolate;
+mod manual;
 mod print;
 mod schema;
 mod settings;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use kernel::{Problem, Value, codes, json};
 
+pub use settings::Config;
 pub(crate) use settings::*;
 
 use source::{Origin, Tree};
@@ -57,6 +59,16 @@ impl Sources {
 }
 
 impl Config {
+    /// The defaults with these settings on top: dotted path and value, written as for a flag.
+    ///
+    /// # Errors
+    /// `config.invalid`, naming every setting that is unknown or does not fit.
+    pub fn of_settings(settings: &[(&'static str, String)]) -> Result<Self, Problem> {
+        let flag = |(path, value): &(&'static str, String)| (*path, *path, value.clone());
+        let flags = settings.iter().map(flag).collect();
+        Self::load(&Sources { flags, ..Sources::default() })
+    }
+
     /// Reads, merges and checks the sources. All faults are reported at once, each with its place.
     pub(crate) fn load(sources: &Sources) -> Result<Self, Problem> {
         let schema = schema::of_config();

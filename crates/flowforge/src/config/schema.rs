@@ -16,6 +16,15 @@ pub(super) fn find<'s>(schema: &'s Value, path: &[String]) -> Option<&'s Value> 
         .map(|found| follow(schema, found))
 }
 
+/// A setting as its section declares it: with its description and default.
+pub(super) fn declaration<'s>(
+    schema: &'s Value,
+    section: &[String],
+    key: &str,
+) -> Option<&'s Value> {
+    find(schema, section)?.get("properties")?.get(key)
+}
+
 /// The names of the settings of a section.
 pub(super) fn keys<'s>(schema: &'s Value, path: &[String]) -> Vec<&'s str> {
     let properties = find(schema, path).and_then(|section| section.get("properties"));

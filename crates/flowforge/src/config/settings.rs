@@ -4,26 +4,30 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use kernel::Secret;
 use kernel::duration::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
+const MIB: u64 = 1024 * 1024;
 
 /// The configuration of one FlowForge process.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Config {
+pub struct Config {
     /// Folder for the private PostgreSQL, the lock and the owner's first API key.
     pub(crate) data_dir: PathBuf,
     /// The HTTP listener.
     pub(crate) server: Server,
     /// PostgreSQL. Without a URL a private one is kept in `data_dir`.
     pub(crate) database: Database,
+    /// The engine: how much runs at once, and how far a run may go.
+    pub(crate) engine: Engine,
+    /// Expressions in the parameters of nodes.
+    pub(crate) expression: Expression,
+    /// The processes in which code nodes run.
+    pub(crate) code: Code,
     /// Requests that workflows send to other servers.
     pub(crate) egress: Egress,
     /// Files that workflows may read and write.
@@ -38,6 +42,9 @@ impl Default for Config {
             data_dir: PathBuf::from(".flowforge"),
             server: Server::default(),
             database: Database::default(),
+            engine: Engine::default(),
+            expression: Expression::default(),
+            code: Code::default(),
             egress: Egress::default(),
             files: Files::default(),
             log: Log::default(),
@@ -54,28 +61,39 @@ pub(crate) struct Server {
     /// How the outside reaches this server, such as `https://flows.example.com`; shown to workflows
     /// as the address of their webhooks. Without it: `http://` and the address listened on.
     pub(crate) public_url: Option<String>,
-    /// Bytes of a request's body, webhooks included.
-    pub(crate) body_bytes_max: u64,
-    /// How long a request may take to arrive.
+    /// Bytes of a body sent to the API.
+    pub(crate) body_bytes_max: usize,
+    /// Bytes of a body sent to a webhook.
+    pub(crate) hook_body_bytes_max: usize,
+    /// How long the headers of a request may take to arrive, and how long an idle connection stays.
     #[schemars(with = "String")]
-    pub(crate) request_timeout: Span,
-    /// How long a caller of a webhook or of a synchronous start waits for the workflow's answer.
+    pub(crate) header_timeout: Span,
+    /// How long the body of a request may take to arrive.
+    #[schemars(with = "String")]
+    pub(crate) body_timeout: Span,
+    /// How long the caller of a webhook waits for the workflow's answer; the run goes on.
     #[schemars(with = "String")]
     pub(crate) answer_timeout: Span,
-    /// How long a shutdown waits for replies in flight.
+    /// Connections open at once; more wait to be accepted.
+    pub(crate) connections_max: usize,
+    /// How long a shutdown waits for responses under way.
     #[schemars(with = "String")]
     pub(crate) drain_timeout: Span,
 }
 
 impl Default for Server {
     fn default() -> Self {
+        let settings = gateway::Settings::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
-            body_bytes_max: kernel::limits::BODY_BYTES_MAX as u64,
-            request_timeout: seconds(30),
-            answer_timeout: seconds(120),
-            drain_timeout: seconds(25),
+            body_bytes_max: settings.api_body_bytes_max,
+            hook_body_bytes_max: settings.hook_body_bytes_max,
+            header_timeout: Span(settings.header_timeout),
+            body_timeout: Span(settings.body_timeout),
+            answer_timeout: Span(trigger::HookSettings::default().answer_within),
+            connections_max: settings.connections_max,
+            drain_timeout: Span(settings.drain_timeout),
         }
     }
 }
@@ -115,15 +133,148 @@ pub(crate) struct Database {
 
 impl Default for Database {
     fn default() -> Self {
+        let settings = db::Settings::new("");
         Self {
             url: None,
             direct_url: None,
-            connections_max: 16,
-            acquire_timeout: seconds(5),
-            connect_timeout: seconds(5),
-            statement_timeout: seconds(30),
-            idle_timeout: seconds(60),
+            connections_max: settings.pool_max,
+            acquire_timeout: Span(settings.acquire_timeout),
+            connect_timeout: Span(settings.connect_timeout),
+            statement_timeout: Span(settings.statement_timeout),
+            idle_timeout: Span(settings.idle_timeout),
             programs: None,
+        }
+    }
+}
+
+/// The engine: how much runs at once, and how far a run may go.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Engine {
+    /// Threads that own runs; 0: one per core, at most 8.
+    pub(crate) workers: usize,
+    /// Runs in memory at once; more are refused with `server.overloaded`.
+    pub(crate) runs_max: usize,
+    /// Activations of one run.
+    pub(crate) activations_max: u64,
+    /// Depth of workflows calling workflows.
+    pub(crate) call_depth_max: u32,
+    /// Items on one output of one activation.
+    pub(crate) items_per_output_max: usize,
+    /// Time one attempt of a node may take, unless its document says otherwise.
+    #[schemars(with = "String")]
+    pub(crate) node_timeout: Span,
+    /// Time a run may take, unless its document says otherwise.
+    #[schemars(with = "String")]
+    pub(crate) run_timeout: Span,
+    /// A run that is not finished after this long is written, so that it can be seen and cancelled.
+    #[schemars(with = "String")]
+    pub(crate) visible_after: Span,
+    /// Effects of one activation that are under way at once.
+    pub(crate) effects_at_once: usize,
+    /// Work without effects on more items than this leaves the thread that owns the run.
+    pub(crate) slow_from_items: usize,
+    /// Threads for work on many items; 0: one per core.
+    pub(crate) slow_threads: usize,
+    /// Operations in one flush. Beyond 100 the cost of each hardly falls and latency grows.
+    pub(crate) flush_records_max: usize,
+    /// Bytes in one flush, unless a single operation is larger.
+    pub(crate) flush_bytes_max: usize,
+    /// With so many operations waiting for a flush no new runs are let in.
+    pub(crate) queue_records_max: usize,
+    /// With so many bytes waiting for a flush no new runs are let in.
+    pub(crate) queue_bytes_max: usize,
+    /// How long a flush may go unanswered before its connection is taken for dead.
+    #[schemars(with = "String")]
+    pub(crate) flush_patience: Span,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        let engine = engine::Settings::default();
+        let flusher = engine::flusher::Settings::default();
+        Self {
+            workers: 0,
+            runs_max: engine.runs_max,
+            activations_max: engine.activations_max,
+            call_depth_max: engine.call_depth_max,
+            items_per_output_max: engine.items_per_output_max,
+            node_timeout: Span(engine.node_timeout),
+            run_timeout: Span(engine.run_timeout),
+            visible_after: Span(engine.visible_after),
+            effects_at_once: engine.effects_at_once,
+            slow_from_items: engine.slow_from_items,
+            slow_threads: 0,
+            flush_records_max: flusher.records_max,
+            flush_bytes_max: flusher.bytes_max,
+            queue_records_max: flusher.queue_records_max,
+            queue_bytes_max: flusher.queue_bytes_max,
+            flush_patience: Span(flusher.patience),
+        }
+    }
+}
+
+/// Expressions in the parameters of nodes.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Expression {
+    /// How long an expression may take before it is begun again where it disturbs nobody.
+    #[schemars(with = "String")]
+    pub(crate) inline: Span,
+    /// How long it may take there.
+    #[schemars(with = "String")]
+    pub(crate) deadline: Span,
+    /// Bytes that the expressions of one thread and workspace may hold; at least 8 MiB.
+    pub(crate) memory_bytes_max: usize,
+    /// Workspaces whose scripts a thread keeps compiled; the one used longest ago goes.
+    pub(crate) runtimes_max: usize,
+    /// Compiled expressions that a thread keeps for each of them.
+    pub(crate) functions_max: usize,
+}
+
+impl Default for Expression {
+    fn default() -> Self {
+        let limits = expr::Limits::default();
+        Self {
+            inline: Span(limits.inline),
+            deadline: Span(limits.deadline),
+            memory_bytes_max: limits.memory_bytes,
+            runtimes_max: limits.runtimes_max,
+            functions_max: limits.functions_max,
+        }
+    }
+}
+
+/// The processes in which code nodes run.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Code {
+    /// Processes, busy and idle ones together; further scripts wait.
+    pub(crate) processes_max: usize,
+    /// Scripts after which a process is replaced.
+    pub(crate) runs_per_process: u32,
+    /// How long a process without work is kept.
+    #[schemars(with = "String")]
+    pub(crate) idle: Span,
+    /// Bytes that a script may use.
+    pub(crate) memory_bytes_max: u64,
+    /// Bytes of what a script returns and prints.
+    pub(crate) outcome_bytes_max: u64,
+    /// How long a process may go on after its deadline before it is killed.
+    #[schemars(with = "String")]
+    pub(crate) grace: Span,
+}
+
+impl Default for Code {
+    fn default() -> Self {
+        let sandbox = sandbox::SandboxSettings::new(PathBuf::new(), Vec::new());
+        Self {
+            processes_max: sandbox.children_max,
+            runs_per_process: sandbox.runs_per_child,
+            idle: Span(sandbox.idle),
+            memory_bytes_max: sandbox.memory_bytes,
+            outcome_bytes_max: sandbox.outcome_bytes_max,
+            grace: Span(sandbox.grace),
         }
     }
 }
@@ -167,15 +318,16 @@ pub(crate) struct Egress {
 
 impl Default for Egress {
     fn default() -> Self {
+        let settings = egress::EgressSettings::default();
         Self {
             reach: Reach::Public,
             allow: Vec::new(),
             deny: Vec::new(),
-            response_bytes_max: 64 * MIB,
-            header_bytes_max: (64 * KIB) as usize,
-            redirects_max: 10,
-            connect_timeout: seconds(10),
-            timeout: seconds(300),
+            response_bytes_max: settings.response_bytes_max,
+            header_bytes_max: settings.header_bytes_max,
+            redirects_max: settings.redirects_max,
+            connect_timeout: Span(settings.connect_timeout),
+            timeout: Span(settings.timeout),
             certificates: Vec::new(),
         }
     }
@@ -226,10 +378,6 @@ impl Default for Log {
     fn default() -> Self {
         Self { format: LogFormat::Auto, filter: "info".to_owned() }
     }
-}
-
-fn seconds(count: u64) -> Span {
-    Span(Duration::from_secs(count))
 }
 
 /// A database URL as it may be shown: with everything but the password.

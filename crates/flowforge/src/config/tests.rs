@@ -142,28 +142,29 @@ fn what_is_printed_can_be_read_again() {
 fn every_setting_says_what_it_is_for() {
     let schema = schema::of_config();
     for section in schema::keys(&schema, &[]) {
-        let section = vec![section.to_owned()];
-        for key in schema::keys(&schema, &section) {
-            let path = [section.clone(), vec![key.to_owned()]].concat();
-            let setting = schema.pointer(&format!("/$defs/{}", heading(&section[0])));
-            let described = setting
-                .and_then(|section| section.pointer(&format!("/properties/{key}/description")));
-            assert!(described.is_some(), "{} has no description", path.join("."));
+        let path = [section.to_owned()];
+        for key in schema::keys(&schema, &path) {
+            let declared = schema::declaration(&schema, &path, key).unwrap();
+            assert!(declared.get("description").is_some(), "{section}.{key} says nothing");
         }
     }
 }
 
-fn heading(section: &str) -> String {
-    section[..1].to_uppercase() + &section[1..]
+#[test]
+fn the_contract_of_the_configuration_has_not_drifted() {
+    compare("contracts/config.schema.json", &Config::schema_text());
 }
 
 #[test]
-fn the_contract_of_the_configuration_has_not_drifted() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/config.schema.json");
-    let now = Config::schema_text();
+fn the_manual_of_the_contract_has_not_drifted() {
+    compare("docs/guide/configuration.md", &Config::manual());
+}
+
+fn compare(committed: &str, now: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(committed);
     if std::env::var_os("UPDATE_CONTRACTS").is_some() {
-        std::fs::write(&path, &now).unwrap();
+        std::fs::write(&path, now).unwrap();
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(committed, now, "run `cargo xtask contracts` and look at the difference");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, now, "run `cargo xtask contracts` and look at the difference of {committed}");
 }

@@ -1,0 +1,165 @@
+//! `POST /v1/files/run`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::Identity;
+use engine::{AnswerWhen, Engine, RunView, StartRun};
+use function::{ActionContext, Permission, Problem, action};
+use kernel::{Item, Items, Object, Value, codes, json};
+use node::TriggerKind;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use workflow::service::{Author, Incoming, store_file};
+use workflow::{Catalog, Document, Graph, MediaType};
+
+/// Longest time a call waits for the end of its run.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
+const RUN_FILE: Permission = Permission("run.write");
+
+/// A workflow to be run once, without being saved under its name.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunFile {
+    /// The workflow as text.
+    document: String,
+    /// What the text is: `application/yaml` or `application/json`.
+    media_type: String,
+    /// Name of the trigger to start at; absent: the manual trigger, else the first one.
+    #[serde(default)]
+    trigger: Option<String>,
+    /// What the trigger puts out: an object, an item, or a list of either. Absent: one empty item.
+    #[serde(default)]
+    input: Option<Value>,
+    /// Whether pinned outputs stand in for their nodes.
+    #[serde(default)]
+    pins: bool,
+}
+
+/// Runs a workflow that is not saved.
+///
+/// Answers when the run has ended, or after 20 s with the run as it is then; it goes on and is seen
+/// under `GET /v1/runs/{run_id}`.
+#[action(POST "/v1/files/run", permission = RUN_FILE, timeout = "30s")]
+pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<RunView, Problem> {
+    let graph = store(cx, &body).await?;
+    let trigger = find_trigger(&graph, body.trigger.as_deref())?;
+    let items = match body.input {
+        None => vec![Item::new(Object::new())],
+        Some(input) => read_items(input)?,
+    };
+    let engine = cx.service::<Engine>();
+    let started = engine.start(StartRun {
+        graph,
+        trigger,
+        items: Items::new(items),
+        key: None,
+        test: false,
+        pins: body.pins,
+        answer: AnswerWhen::Ended,
+    })?;
+    match tokio::time::timeout(WAIT_MAX, started.answer).await {
+        // Not let in after all, or lost before it was durable.
+        Ok(Ok(Err(problem))) => return Err(problem),
+        Ok(Ok(Ok(_)) | Err(_)) | Err(_) => {}
+    }
+    let view = engine.find_run(cx.workspace(), started.run).await?;
+    view.ok_or_else(|| {
+        let detail = format!("Run {} is over and its workflow keeps no runs.", started.run);
+        Problem::new(codes::RUN_NOT_FOUND, detail)
+    })
+}
+
+/// Stores the document as a version nobody else sees, and makes its graph.
+async fn store(cx: &ActionContext, body: &RunFile) -> Result<Arc<Graph>, Problem> {
+    let media_type = MediaType::of_header(&body.media_type).ok_or_else(|| {
+        let detail = "`media_type` must be application/yaml or application/json.";
+        Problem::new(codes::REQUEST_UNSUPPORTED, detail)
+    })?;
+    let bytes = body.document.as_bytes();
+    let (document, source, notes) = Document::read_bytes(bytes, media_type)?;
+    let incoming = Incoming { document, source: Some(source), notes };
+    let catalog = cx.service::<Catalog>();
+    let author = Author {
+        workspace: cx.workspace(),
+        principal: Some(cx.caller().principal),
+        clock: cx.clock(),
+        dice: cx.dice(),
+    };
+    let identity = Identity::new(cx.workspace(), cx.caller().principal);
+    let mut tx = cx.database().write(identity).await?;
+    let version = store_file(&mut tx, author, catalog.registry(), &incoming).await?;
+    tx.commit().await?;
+    catalog.graph(cx.workspace(), version.id).await
+}
+
+/// The trigger of this name; without a name the manual one, else the first.
+fn find_trigger(graph: &Graph, name: Option<&str>) -> Result<usize, Problem> {
+    let triggers = || {
+        let nodes = graph.nodes.iter().enumerate();
+        nodes.filter_map(|(index, node)| Some((index, node, node.prepared.trigger()?)))
+    };
+    let found = match name {
+        Some(name) => triggers().find(|(_, node, _)| &*node.name == name),
+        None => triggers()
+            .find(|(_, _, kind)| matches!(kind, TriggerKind::Manual))
+            .or_else(|| triggers().next()),
+    };
+    found.map(|(index, _, _)| index).ok_or_else(|| {
+        let known: Vec<&str> = triggers().map(|(_, node, _)| &*node.name).collect();
+        let name = name.unwrap_or_default();
+        let detail =
+            format!("There is no trigger \"{name}\"; the workflow has: {}.", known.join(", "));
+        Problem::new(codes::WORKFLOW_UNKNOWN_NODE, detail)
+    })
+}
+
+/// Items of a person's JSON: an object is an item's data unless it looks like an item.
+fn read_items(input: Value) -> Result<Vec<Item>, Problem> {
+    match input {
+        Value::Array(list) => list.into_iter().map(read_item).collect(),
+        one => Ok(vec![read_item(one)?]),
+    }
+}
+
+fn read_item(input: Value) -> Result<Item, Problem> {
+    let Value::Object(object) = input else {
+        let detail = "The input must be an object, an item, or a list of either.";
+        return Err(Problem::new(codes::REQUEST_INVALID, detail));
+    };
+    let looks_like_an_item = object.get("json").is_some_and(Value::is_object)
+        && object.keys().all(|key| ["json", "binary", "paired_item"].contains(&key.as_str()));
+    if !looks_like_an_item {
+        return Ok(Item::new(object));
+    }
+    json::from_value(Value::Object(object)).map_err(|error| {
+        Problem::new(codes::REQUEST_INVALID, format!("The input is no item: {error}."))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Item>, Problem> {
+        read_items(json::parse_str(text).unwrap())
+    }
+
+    #[test]
+    fn objects_items_and_lists_of_both_become_items() {
+        let data = |item: &Item| Value::Object(Object::clone(&item.json)).to_string();
+        assert_eq!(data(&read(r#"{"a":1}"#).unwrap()[0]), r#"{"a":1}"#);
+        assert_eq!(data(&read(r#"{"json":{"a":1}}"#).unwrap()[0]), r#"{"a":1}"#);
+        assert_eq!(data(&read(r#"{"json":{},"other":2}"#).unwrap()[0]), r#"{"json":{},"other":2}"#);
+        assert_eq!(read(r#"[{"a":1},{"json":{"b":2}}]"#).unwrap().len(), 2);
+        assert_eq!(read("[]").unwrap().len(), 0);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["3", "[1]", r#"{"json":{},"binary":3}"#] {
+            assert_eq!(read(text).unwrap_err().code, codes::REQUEST_INVALID, "{text}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The parts of a member: its lease, its engine, its hooks, its listener.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::Database;
+use engine::blobs::BlobStore;
+use engine::breadcrumb::{Breadcrumbs, Suspect};
+use engine::flusher::Flusher;
+use engine::maintenance::Maintenance;
+use engine::member::{self, Joining, MemberClock};
+use engine::{Engine, Threads, store};
+use function::{Function, Host, Services};
+use futures::FutureExt as _;
+use gateway::{Check, Probe, Server};
+use identity::Authenticator;
+use kernel::{Clock, Dice, Problem};
+use node::Registry;
+use observe::Metrics;
+use queue::Queue;
+use sandbox::CodePool;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use trigger::{HookObserver, HookParts, Hooks};
+use workflow::{Catalog, Publishing};
+
+use super::graphs::CatalogGraphs;
+use super::settings;
+use crate::config::Config;
+use crate::{api, keys};
+
+/// How long a stop waits for records that are on their way to the database.
+const FLUSH_WITHIN: Duration = Duration::from_secs(20);
+/// Which activations are executing, for the process after this one.
+const CRUMBS_FILE: &str = "breadcrumbs";
+/// How often a member looks whether runs of members that are gone wait for a new owner.
+const RECOVER_EVERY: Duration = Duration::from_secs(1);
+
+/// A running member without its listener's loop.
+pub(super) struct Member {
+    pub(super) engine: Engine,
+    pub(super) queue: Queue,
+    threads: Threads,
+    flusher: Flusher,
+    lease: member::Member,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+/// Where a member joins, and with what.
+pub(super) struct Place<'a> {
+    /// The database, migrated.
+    pub(super) database: &'a Database,
+    /// The data directory, whose lock is ours.
+    pub(super) directory: &'a Path,
+    /// Where the member listens.
+    pub(super) address: SocketAddr,
+    /// The node types.
+    pub(super) registry: &'a Arc<Registry>,
+    /// The machine's clock.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Chance.
+    pub(super) dice: Arc<dyn Dice>,
+    /// The program that hosts code processes, unless it is this one.
+    pub(super) code_host: Option<(PathBuf, Vec<String>)>,
+}
+
+impl Member {
+    /// Joins the cluster, starts the engine, takes up what earlier lives left, and builds the server.
+    pub(super) async fn join(config: &Config, place: Place<'_>) -> Result<(Self, Server), Problem> {
+        // Settled once for the process; a second system in it has the same.
+        expr::set_limits(settings::expressions(&config.expression));
+        let Place { database, directory, address, registry, clock, dice, code_host } = place;
+        let joining = Joining {
+            name: directory.display().to_string(),
+            address: Some(address.to_string()),
+            roles: vec!["all".to_owned()],
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            exclusive: true,
+        };
+        let lease =
+            member::Member::join(database.clone(), joining, clock, Arc::clone(&dice)).await?;
+        let clock: Arc<dyn Clock> = lease.clock();
+        let queue = Queue::new(database.clone(), lease.id(), Arc::clone(&clock));
+        let maintenance = Maintenance::new(database.clone(), queue.clone());
+        // Today's partitions must be there before the first record.
+        maintenance.tick(clock.now()).await?;
+        let (breadcrumbs, suspects) = Breadcrumbs::open(&directory.join(CRUMBS_FILE))?;
+        let world = World {
+            config,
+            code_host,
+            database: database.clone(),
+            flusher: flusher(config, database, &lease, &clock, &dice)?,
+            catalog: Catalog::new(database.clone(), Arc::clone(registry)),
+            blobs: BlobStore::new(database.clone(), Arc::clone(&clock), settings::BLOBS_KEPT),
+            lease,
+            breadcrumbs,
+            clock,
+            dice,
+        };
+        let (engine, threads) = world.engine()?;
+        let authenticator = Authenticator::new(database.clone(), Arc::clone(&world.clock));
+        keys::keep_local(database, &authenticator, &*world.clock, &*world.dice, directory).await?;
+        let server = world.server(&engine, authenticator)?;
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(maintain(maintenance, Arc::clone(&world.clock), stop.clone()));
+        tasks.spawn(recover(engine.clone(), suspects, stop.clone()));
+        let World { flusher, lease, .. } = world;
+        Ok((Self { engine, queue, threads, flusher, lease, tasks, stop }, server))
+    }
+
+    /// The member's time.
+    pub(super) fn clock(&self) -> Arc<MemberClock> {
+        self.lease.clock()
+    }
+
+    /// Ends the threads without writing what is recorded and without giving the lease up.
+    pub(super) async fn abandon(mut self) {
+        self.engine.close();
+        self.tasks.abort_all();
+        while self.tasks.join_next().await.is_some() {}
+        let (flusher, threads) = (self.flusher, self.threads);
+        let ended = tokio::task::spawn_blocking(move || {
+            flusher.close(Duration::ZERO);
+            threads.stop();
+        });
+        let _ended = ended.await;
+    }
+
+    /// Lets nothing more in, writes what is recorded, and gives the lease up.
+    pub(super) async fn leave(mut self) {
+        self.engine.close();
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        let (flusher, threads) = (self.flusher, self.threads);
+        let ended = tokio::task::spawn_blocking(move || {
+            flusher.close(FLUSH_WITHIN);
+            threads.stop();
+        });
+        if let Err(error) = ended.await {
+            tracing::error!(error.cause = %error, "the engine's threads ended badly");
+        }
+        if let Err(problem) = self.lease.leave().await {
+            tracing::warn!(error.code = %problem.code, "the lease could not be given up");
+        }
+    }
+}
+
+/// What the engine and the server are made from.
+struct World<'a> {
+    config: &'a Config,
+    code_host: Option<(PathBuf, Vec<String>)>,
+    database: Database,
+    lease: member::Member,
+    flusher: Flusher,
+    breadcrumbs: Arc<Breadcrumbs>,
+    catalog: Catalog,
+    blobs: BlobStore,
+    clock: Arc<dyn Clock>,
+    dice: Arc<dyn Dice>,
+}
+
+/// Starts the flusher; the lease is renewed only while it is alive.
+fn flusher(
+    config: &Config,
+    database: &Database,
+    lease: &member::Member,
+    clock: &Arc<dyn Clock>,
+    dice: &Arc<dyn Dice>,
+) -> Result<Flusher, Problem> {
+    let (clock, dice) = (Arc::clone(clock), Arc::clone(dice));
+    let settings = settings::flusher(&config.engine);
+    let flusher = Flusher::start(database.clone(), lease.id(), settings, Arc::clone(&clock), dice)?;
+    let seen = flusher.clone();
+    lease
+        .depend_on(Box::new(move || clock.monotonic().saturating_sub(seen.pulse()) < ALIVE_WITHIN));
+    Ok(flusher)
+}
+
+impl World<'_> {
+    fn engine(&self) -> Result<(Engine, Threads), Problem> {
+        let (clock, dice) = (Arc::clone(&self.clock), Arc::clone(&self.dice));
+        let code = CodePool::new(settings::code(&self.config.code, self.code_host.clone())?, Arc::clone(&clock));
+        let code = code.map_err(|error| no_threads(&error))?;
+        let services = node::Services {
+            http: egress::Client::new(settings::egress(&self.config.egress)?)?,
+            files: settings::files(&self.config.files),
+            blobs: Arc::new(self.blobs.clone()),
+            code: Arc::new(code),
+            clock: Arc::clone(&clock),
+            dice: Arc::clone(&dice),
+        };
+        let (database, member) = (self.database.clone(), self.lease.id());
+        let store = store::Store::new(database, member, Arc::clone(&clock), Arc::clone(&dice));
+        Engine::launch(engine::Parts {
+            settings: settings::engine(&self.config.engine),
+            flusher: self.flusher.clone(),
+            store,
+            graphs: Arc::new(CatalogGraphs(self.catalog.clone())),
+            services: Arc::new(services),
+            member: self.lease.clone(),
+            breadcrumbs: Arc::clone(&self.breadcrumbs),
+            clock,
+            dice,
+        })
+        .map_err(|error| no_threads(&error))
+    }
+
+    fn server(&self, engine: &Engine, authenticator: Authenticator) -> Result<Server, Problem> {
+        let (clock, dice) = (Arc::clone(&self.clock), Arc::clone(&self.dice));
+        let hooks = Hooks::new(
+            settings::hooks(&self.config.server),
+            HookParts {
+                database: self.database.clone(),
+                catalog: self.catalog.clone(),
+                engine: engine.clone(),
+                blobs: Arc::new(self.blobs.clone()),
+                clock: Arc::clone(&clock),
+                dice: Arc::clone(&dice),
+            },
+        );
+        let publishing = Publishing {
+            registry: Arc::clone(self.catalog.registry()),
+            observers: vec![Arc::new(HookObserver::new(hooks.clone()))],
+        };
+        let services = Services::builder()
+            .with(engine.clone())
+            .with(self.catalog.clone())
+            .with(publishing)
+            .with(authenticator.clone())
+            .build();
+        let database = self.database.clone();
+        let host = Host::new(database, services, Arc::clone(&clock), Arc::clone(&dice));
+        Ok(Server::new(gateway::Parts {
+            settings: settings::gateway(&self.config.server),
+            functions: functions(),
+            host,
+            authenticator,
+            hooks,
+            metrics: Metrics::install()?,
+            checks: checks(&self.database, &self.flusher, &self.lease),
+            clock,
+            dice,
+            version: env!("CARGO_PKG_VERSION"),
+        }))
+    }
+}
+
+/// The flusher shows that it is alive four times a second; after this long it is not.
+const ALIVE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Every function there is, the executable's own included.
+pub(super) fn functions() -> Vec<Function> {
+    let mut functions = gateway::functions();
+    functions.extend_from_slice(api::FUNCTIONS);
+    functions.sort_by_key(|function| (function.path, function.method));
+    functions
+}
+
+/// What a member needs to take work.
+fn checks(database: &Database, flusher: &Flusher, lease: &member::Member) -> Vec<Check> {
+    let (database, flusher, lease) = (database.clone(), flusher.clone(), lease.clone());
+    let answers: Probe = Arc::new(move || {
+        let database = database.clone();
+        async move { database.ping().await.map_err(Problem::from) }.boxed()
+    });
+    let admits: Probe = Arc::new(move || futures::future::ready(flusher.admission()).boxed());
+    let leads: Probe = Arc::new(move || {
+        let held = match lease.may_start_effects() {
+            true => Ok(()),
+            false => Err(Problem::new(
+                kernel::codes::DATABASE_UNAVAILABLE,
+                "The lease was not renewed in time; no effects are started.",
+            )),
+        };
+        futures::future::ready(held).boxed()
+    });
+    let check = |name, probe| Check { name, critical: true, probe };
+    vec![check("database", answers), check("journal", admits), check("lease", leads)]
+}
+
+async fn maintain(maintenance: Maintenance, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    maintenance.run(&*clock, &stop).await;
+}
+
+/// Takes up runs whose owner is gone: at once what an earlier life left, then whatever comes.
+async fn recover(engine: Engine, suspects: Vec<Suspect>, stop: CancellationToken) {
+    let mut look = tokio::time::interval(RECOVER_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = look.tick() => {}
+        }
+        match engine.recover(&suspects).await {
+            Ok(0) => {}
+            Ok(runs) => tracing::info!(runs, "took up runs that had lost their member"),
+            Err(problem) => {
+                tracing::warn!(error.code = %problem.code, "runs could not be taken up yet");
+            }
+        }
+    }
+}
+
+fn no_threads(error: &std::io::Error) -> Problem {
+    tracing::error!(error.cause = %error, "the operating system gives no threads or processes");
+    Problem::internal()
+}

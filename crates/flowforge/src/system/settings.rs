@@ -1,0 +1,147 @@
+//! The configuration as the settings of each part.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kernel::{Problem, codes};
+
+use crate::config::{self, Config, Reach};
+
+/// The database's settings: what the private server says, or the configured URL.
+pub(super) fn database(config: &Config, private: Option<db::Settings>) -> db::Settings {
+    let database = &config.database;
+    let mut settings = private.unwrap_or_else(|| {
+        let url = database.url.as_ref().map(|url| url.expose().clone()).unwrap_or_default();
+        let mut settings = db::Settings::new(url);
+        settings.direct_url = database.direct_url.clone();
+        settings
+    });
+    settings.pool_max = database.connections_max;
+    settings.acquire_timeout = database.acquire_timeout.0;
+    settings.connect_timeout = database.connect_timeout.0;
+    settings.statement_timeout = database.statement_timeout.0;
+    settings.idle_timeout = database.idle_timeout.0;
+    settings
+}
+
+/// The engine's settings; 0 threads means one per core.
+pub(super) fn engine(config: &config::Engine) -> engine::Settings {
+    let default = engine::Settings::default();
+    let threads = |configured: usize, default: usize| match configured {
+        0 => default,
+        count => count,
+    };
+    engine::Settings {
+        workers: threads(config.workers, default.workers),
+        runs_max: config.runs_max,
+        activations_max: config.activations_max,
+        call_depth_max: config.call_depth_max,
+        items_per_output_max: config.items_per_output_max,
+        node_timeout: config.node_timeout.0,
+        run_timeout: config.run_timeout.0,
+        visible_after: config.visible_after.0,
+        effects_at_once: config.effects_at_once,
+        slow_from_items: config.slow_from_items,
+        slow_threads: threads(config.slow_threads, default.slow_threads),
+    }
+}
+
+/// The flusher's settings.
+pub(super) fn flusher(config: &config::Engine) -> engine::flusher::Settings {
+    engine::flusher::Settings {
+        records_max: config.flush_records_max,
+        bytes_max: config.flush_bytes_max,
+        queue_records_max: config.queue_records_max,
+        queue_bytes_max: config.queue_bytes_max,
+        patience: config.flush_patience.0,
+    }
+}
+
+/// The limits of expressions.
+pub(super) fn expressions(config: &config::Expression) -> expr::Limits {
+    expr::Limits {
+        inline: config.inline.0,
+        deadline: config.deadline.0,
+        memory_bytes: config.memory_bytes_max,
+        runtimes_max: config.runtimes_max,
+        functions_max: config.functions_max,
+        ..expr::Limits::default()
+    }
+}
+
+/// The code processes: this program, started with its hidden subcommand, unless `host` is another.
+pub(super) fn code(
+    config: &config::Code,
+    host: Option<(PathBuf, Vec<String>)>,
+) -> Result<sandbox::SandboxSettings, Problem> {
+    let this = || -> Result<_, Problem> {
+        let program = std::env::current_exe().map_err(|error| {
+            tracing::error!(error.cause = %error, "this program does not know where it is");
+            Problem::internal()
+        })?;
+        Ok((program, vec!["code-host".to_owned()]))
+    };
+    let (program, arguments) = host.map_or_else(this, Ok)?;
+    let mut settings = sandbox::SandboxSettings::new(program, arguments);
+    settings.children_max = config.processes_max;
+    settings.runs_per_child = config.runs_per_process;
+    settings.idle = config.idle.0;
+    settings.memory_bytes = config.memory_bytes_max;
+    settings.outcome_bytes_max = config.outcome_bytes_max;
+    settings.grace = config.grace.0;
+    Ok(settings)
+}
+
+/// The guard of outbound requests; reads the files of certificates.
+pub(super) fn egress(config: &config::Egress) -> Result<egress::EgressSettings, Problem> {
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).map_err(|error| {
+            let detail = format!("egress.certificates: {}: {error}.", path.display());
+            Problem::new(codes::CONFIG_INVALID, detail)
+        })
+    };
+    Ok(egress::EgressSettings {
+        reach: match config.reach {
+            Reach::Public => egress::Reach::Public,
+            Reach::AllowedOnly => egress::Reach::AllowedOnly,
+        },
+        allow: config.allow.clone(),
+        deny: config.deny.clone(),
+        response_bytes_max: config.response_bytes_max,
+        header_bytes_max: config.header_bytes_max,
+        redirects_max: config.redirects_max,
+        connect_timeout: config.connect_timeout.0,
+        timeout: config.timeout.0,
+        certificates: config.certificates.iter().map(read).collect::<Result<_, _>>()?,
+    })
+}
+
+/// The files workflows may touch.
+pub(super) fn files(config: &config::Files) -> node::FileAccess {
+    node::FileAccess {
+        allow: config.allow.clone(),
+        base: config.base.clone(),
+        bytes_max: config.bytes_max,
+    }
+}
+
+/// The listener's settings.
+pub(super) fn gateway(config: &config::Server) -> gateway::Settings {
+    gateway::Settings {
+        public_url: config.public_url.clone(),
+        api_body_bytes_max: config.body_bytes_max,
+        hook_body_bytes_max: config.hook_body_bytes_max,
+        header_timeout: config.header_timeout.0,
+        body_timeout: config.body_timeout.0,
+        connections_max: config.connections_max,
+        drain_timeout: config.drain_timeout.0,
+    }
+}
+
+/// The hooks' settings.
+pub(super) fn hooks(config: &config::Server) -> trigger::HookSettings {
+    trigger::HookSettings { answer_within: config.answer_timeout.0 }
+}
+
+/// How long blobs are kept after they were last named: as long as the longest bounded retention.
+pub(super) const BLOBS_KEPT: Duration = Duration::from_secs(366 * 86_400);
