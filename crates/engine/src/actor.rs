@@ -188,7 +188,8 @@ async fn run_each(work: &Work) -> Input {
     }
 }
 
-const MIXED: &str = "Some items would only read and others change the outside: split them into two nodes.";
+const MIXED: &str =
+    "Some items would only read and others change the outside: split them into two nodes.";
 
 fn is_passing(error: &NodeError) -> bool {
     matches!(error, NodeError::Retry { .. })
@@ -220,7 +221,8 @@ async fn send(work: &Work, effects: &[Effect]) -> Input {
     let prepared = &work.node().prepared;
     kernel::fault!("effect.before");
     let input = if prepared.shape() == Shape::All {
-        let parameters = effects.first().map(|effect| effect.parameters.clone()).unwrap_or_default();
+        let parameters =
+            effects.first().map(|effect| effect.parameters.clone()).unwrap_or_default();
         match prepared.run_all(&work.cx, parameters, &work.inputs).await {
             Ok(outputs) => work.finished(outputs),
             Err(error) => work.failed(error),

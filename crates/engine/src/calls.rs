@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use workflow::Graph;
 
 use crate::cell::Cell;
+use crate::command::Command;
 use crate::decide::Input;
 use crate::door::{AnswerWhen, RunStatus, StartRun};
 use crate::engine::Shared;
 use crate::record::{ActivationId, Parent};
-use crate::worker::Command;
 
 /// Runs an activation wants started.
 pub(crate) struct Call {
@@ -38,8 +38,12 @@ pub(crate) fn begin(
     tokio::task::spawn_local(async move {
         let called = shared.called_graph(&graph, &call.workflow).await;
         for (index, (child, items)) in call.children.into_iter().enumerate() {
-            let parent =
-                Parent { run: call.run, activation: call.activation, child: index as u32, depth: depth + 1 };
+            let parent = Parent {
+                run: call.run,
+                activation: call.activation,
+                child: index as u32,
+                depth: depth + 1,
+            };
             let started = match &called {
                 Ok((graph, trigger)) => {
                     let start = StartRun {

@@ -7,118 +7,20 @@
 //! crash could take back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kernel::id::uuid_v7_at;
 use kernel::{Item, Items, Problem, RunId, codes, limits};
 use node::{CallMode, Directive, MayHaveRun, NodeError};
-use workflow::{Backoff, OnError, Retry};
+use workflow::OnError;
 
+use crate::backoff::{backoff, chance_of, mix};
 use crate::door::RunStatus;
+use crate::input::is_stale;
+pub use crate::input::{Decision, Input};
 use crate::record::{ActivationId, Effect, Record, Times};
 use crate::state::{Phase, RunState};
 use crate::wire;
-
-/// Something that happened.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// The run was just let in; [`RunState::new`] has applied its first record.
-    Begin,
-    /// The run was read back from its journal.
-    Resume,
-    /// An activation's node has given its outputs.
-    Finished {
-        /// Which.
-        activation: ActivationId,
-        /// Items of each port, paired and complete.
-        outputs: Vec<Items>,
-        /// When and how long.
-        times: Times,
-    },
-    /// An activation's attempt failed.
-    Failed {
-        /// Which.
-        activation: ActivationId,
-        /// Which attempt.
-        attempt: u32,
-        /// Why.
-        error: NodeError,
-        /// When and how long.
-        times: Times,
-    },
-    /// An activation is about to change the outside.
-    Intend {
-        /// Which.
-        activation: ActivationId,
-        /// What it will send.
-        effects: Arc<[Effect]>,
-    },
-    /// Intended effects were sent.
-    Performed {
-        /// Which activation.
-        activation: ActivationId,
-        /// Which attempt.
-        attempt: u32,
-        /// What became of each item.
-        outcomes: Vec<(u32, Result<Vec<Item>, NodeError>)>,
-        /// When and how long.
-        times: Times,
-    },
-    /// A node asks for something.
-    Steered {
-        /// Its activation.
-        activation: ActivationId,
-        /// What.
-        directive: Directive,
-        /// When and how long.
-        times: Times,
-    },
-    /// The time an activation waited for has come.
-    Due {
-        /// Which.
-        activation: ActivationId,
-    },
-    /// A called run ended.
-    Returned {
-        /// The calling activation.
-        activation: ActivationId,
-        /// Index among the runs it called.
-        child: u32,
-        /// What it gave.
-        result: Result<Items, Problem>,
-    },
-    /// A person said what became of an effect that may have run.
-    Answered {
-        /// The activation that asked.
-        activation: ActivationId,
-        /// What to do.
-        decision: Decision,
-    },
-    /// Somebody wants the run to end.
-    Cancel,
-    /// The run's time is up.
-    TimedOut,
-    /// The run must not go on.
-    Abort {
-        /// Why.
-        problem: Problem,
-    },
-}
-
-/// What a person may say of an effect that may have run.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Do it (again).
-    Retry,
-    /// It has happened: go on with the input items.
-    Done,
-    /// Fail the activation.
-    Fail,
-}
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -201,48 +103,6 @@ pub fn decide(
     let mut mind = Mind { state, now, bounds, actions };
     mind.take(input);
     mind.schedule();
-}
-
-impl Input {
-    fn activation(&self) -> Option<ActivationId> {
-        match self {
-            Self::Finished { activation, .. }
-            | Self::Failed { activation, .. }
-            | Self::Intend { activation, .. }
-            | Self::Performed { activation, .. }
-            | Self::Steered { activation, .. }
-            | Self::Due { activation }
-            | Self::Returned { activation, .. }
-            | Self::Answered { activation, .. } => Some(*activation),
-            Self::Begin
-            | Self::Resume
-            | Self::Cancel
-            | Self::TimedOut
-            | Self::Abort { .. } => None,
-        }
-    }
-}
-
-/// Whether an input is about something that is over: a result may come twice or too late.
-fn is_stale(state: &RunState, input: &Input) -> bool {
-    let Some(activation) = input.activation() else { return false };
-    let one = &state.activations[activation as usize];
-    let running = one.phase == Phase::Running;
-    match input {
-        Input::Finished { .. } | Input::Steered { .. } => !running,
-        Input::Intend { .. } => !running || one.intended.is_some(),
-        Input::Failed { attempt, .. } => !running || *attempt != one.attempt,
-        Input::Performed { attempt, outcomes, .. } => {
-            let sent = one.intended.iter().flat_map(|effects| effects.iter());
-            let open = one.intended.is_none() && outcomes.iter().all(|(_, outcome)| outcome.is_err());
-            let known = sent.map(|effect| effect.item).eq(outcomes.iter().map(|(item, _)| *item));
-            !running || *attempt != one.attempt || !(known || open)
-        }
-        Input::Due { .. } | Input::Returned { .. } | Input::Answered { .. } => one.phase.is_final(),
-        Input::Begin | Input::Resume | Input::Cancel | Input::TimedOut | Input::Abort { .. } => {
-            false
-        }
-    }
 }
 
 struct Mind<'a> {
@@ -395,7 +255,7 @@ impl Mind<'_> {
         if one.attempt >= retry.max_attempts {
             return None;
         }
-        let chance = uuid_chance(self.state.start.seed, activation, one.attempt);
+        let chance = chance_of(self.state.start.seed, activation, one.attempt);
         let wait = backoff(&retry, one.attempt, chance).max(after.unwrap_or_default());
         self.now.checked_add(SignedDuration::try_from(wait).ok()?).ok()
     }
@@ -592,32 +452,4 @@ impl Mind<'_> {
     fn elapsed_us(&self) -> u64 {
         (self.now.as_microsecond() - self.state.start.at.as_microsecond()).max(0) as u64
     }
-}
-
-/// The wait after a failed attempt: `initial` doubled for each attempt before, at most `max`; with
-/// jitter evenly between half of that and all of it (AWS's "equal jitter").
-fn backoff(retry: &Retry, attempt: u32, chance: u64) -> Duration {
-    let factor = match retry.backoff {
-        Backoff::Exponential => 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX),
-        Backoff::Fixed => 1,
-    };
-    let wait = retry.initial.saturating_mul(factor).min(retry.max);
-    if !retry.jitter {
-        return wait;
-    }
-    let share = (chance >> 11) as f64 / (1_u64 << 53) as f64;
-    wait / 2 + (wait / 2).mul_f64(share)
-}
-
-fn uuid_chance(seed: u64, activation: ActivationId, attempt: u32) -> u64 {
-    mix(seed ^ (u64::from(activation) << 32) ^ u64::from(attempt))
-}
-
-/// A good 64-bit mix: the finalizer of MurmurHash3 (Austin Appleby).
-fn mix(mut bits: u64) -> u64 {
-    bits ^= bits >> 33;
-    bits = bits.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    bits ^= bits >> 33;
-    bits = bits.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    bits ^ (bits >> 33)
 }

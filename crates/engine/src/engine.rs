@@ -15,6 +15,7 @@ use workflow::Graph;
 use crate::breadcrumb::{Breadcrumbs, Suspect};
 use crate::calls;
 use crate::cell::AnswerSender;
+use crate::command::{Command, NewRun};
 use crate::decide::{Decision, Input};
 use crate::door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
 use crate::flusher::{FlushOp, Flusher};
@@ -24,7 +25,7 @@ use crate::record::Parent;
 use crate::settings::Settings;
 use crate::store::{RunSummary, Store};
 use crate::view::{RunLine, RunView};
-use crate::worker::{Command, NewRun, Worker};
+use crate::worker::Worker;
 
 /// Finds the graph of a version or of a workflow's published version; see `workflow::Catalog`.
 pub trait Graphs: Send + Sync {
@@ -132,9 +133,9 @@ impl Engine {
             workers.push(thread.spawn(move || work(shared, index, sender, receiver, stop))?);
         }
         let weak = Arc::downgrade(&shared);
-        shared.member.depend_on(Box::new(move || {
-            weak.upgrade().is_none_or(|shared| shared.is_alive())
-        }));
+        shared
+            .member
+            .depend_on(Box::new(move || weak.upgrade().is_none_or(|shared| shared.is_alive())));
         shared.slow.spawn(poll_inbox(Arc::downgrade(&shared), stop.clone()));
         Ok((Self { shared }, Threads { stop, slow: Some(slow), workers }))
     }
@@ -332,7 +333,8 @@ impl Shared {
 
     fn admit(&self) -> Result<(), Problem> {
         if self.closed.load(Ordering::Relaxed) {
-            let mut problem = Problem::new(codes::SERVER_OVERLOADED, "This member is shutting down.");
+            let mut problem =
+                Problem::new(codes::SERVER_OVERLOADED, "This member is shutting down.");
             problem.retry_after_ms = Some(1_000);
             return Err(problem);
         }
@@ -368,7 +370,11 @@ impl Shared {
         let _ = self.workers[worker].send(command);
     }
 
-    pub(crate) async fn view_in_memory(&self, workspace: WorkspaceId, run: RunId) -> Option<RunView> {
+    pub(crate) async fn view_in_memory(
+        &self,
+        workspace: WorkspaceId,
+        run: RunId,
+    ) -> Option<RunView> {
         let (reply, view) = oneshot::channel();
         self.send(run, Command::View { workspace, run, reply });
         view.await.ok().flatten()

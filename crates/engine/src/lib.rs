@@ -13,17 +13,20 @@
 
 mod actor;
 mod api;
+mod backoff;
 pub mod blobs;
 pub mod breadcrumb;
 mod calls;
 mod cell;
 pub mod codec;
+mod command;
 pub mod decide;
 mod door;
 mod engine;
 pub mod entry;
 pub mod fence;
 pub mod flusher;
+mod input;
 mod load;
 pub mod maintenance;
 pub mod member;
@@ -41,8 +44,8 @@ mod worker;
 
 use function::Permission;
 
-pub use door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
 pub use api::FUNCTIONS;
+pub use door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
 pub use engine::{Engine, Graphs, Parts, Threads};
 pub use settings::Settings;
 pub use store::STATEMENTS;

@@ -8,6 +8,7 @@ use kernel::{Problem, RunId, VersionId, WorkspaceId, codes};
 
 use crate::breadcrumb::Suspect;
 use crate::codec;
+use crate::command::{Adopted, Command};
 use crate::door::{Answer, AnswerWhen, RunStatus};
 use crate::engine::Shared;
 use crate::flusher::{FlushOp, Op};
@@ -16,7 +17,6 @@ use crate::replay::replay;
 use crate::state::RunState;
 use crate::store::{LiveRun, RunRecord};
 use crate::view::last_items;
-use crate::worker::{Adopted, Command};
 
 /// A run read back from the database.
 pub(crate) struct Loaded {
@@ -225,7 +225,10 @@ const FIRST_LOOK: Duration = Duration::from_millis(5);
 const LAST_LOOK: Duration = Duration::from_millis(500);
 const LOOKS_MAX: u32 = 120;
 
-#[expect(clippy::disallowed_methods, reason = "the earlier run may be another member's: it is polled")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the earlier run may be another member's: it is polled"
+)]
 async fn pause(wait: Duration) {
     tokio::time::sleep(wait).await;
 }

@@ -107,13 +107,15 @@ impl RunView {
         }
         if state.status.is_final() {
             for node in skipped(state) {
-                nodes.entry(Arc::clone(&graph.nodes[node].name)).or_default().push(ActivationView {
-                    status: "skipped",
-                    outputs: Vec::new(),
-                    error: None,
-                    duration_ms: 0.0,
-                    attempts: 0,
-                });
+                nodes.entry(Arc::clone(&graph.nodes[node].name)).or_default().push(
+                    ActivationView {
+                        status: "skipped",
+                        outputs: Vec::new(),
+                        error: None,
+                        duration_ms: 0.0,
+                        attempts: 0,
+                    },
+                );
             }
         }
         let elapsed_us = if state.status.is_final() {

@@ -77,7 +77,12 @@ pub(crate) fn grow(chance: &mut Chance) -> Simulated {
                 edges.push((at, 0, at, 0, true));
                 open.push((at, 1));
             }
-            Kind::Trigger | Kind::Pure | Kind::External | Kind::Wait | Kind::Join | Kind::Respond => {
+            Kind::Trigger
+            | Kind::Pure
+            | Kind::External
+            | Kind::Wait
+            | Kind::Join
+            | Kind::Respond => {
                 open.push((at, 0));
             }
         }

@@ -246,7 +246,8 @@ impl<'a> World<'a> {
     }
 
     fn replay(&self) -> Result<RunState, String> {
-        let bodies: Vec<_> = self.durable.iter().map(|body| [b"[", body.as_slice(), b"]"].concat()).collect();
+        let bodies: Vec<_> =
+            self.durable.iter().map(|body| [b"[", body.as_slice(), b"]"].concat()).collect();
         let bodies = bodies.iter().map(Vec::as_slice);
         replay(RUN, &self.simulated.plan, bodies).map_err(|error| error.to_string())
     }
@@ -356,7 +357,8 @@ impl<'a> World<'a> {
         }
         let (node, path, ordinal, attempt) = (one.node, one.path, one.ordinal, one.attempt);
         let recalled = self.replay().ok();
-        let intended = recalled.as_ref().and_then(|state| state.activations.get(activation as usize));
+        let intended =
+            recalled.as_ref().and_then(|state| state.activations.get(activation as usize));
         if intended.and_then(|one| one.intended.as_deref()) != Some(effects) {
             return Err(format!("an effect of node {node} was sent before its intent was durable"));
         }
@@ -381,13 +383,17 @@ impl<'a> World<'a> {
     fn judge(&self) -> Result<Outcome, String> {
         let replayed = self.replay()?;
         if replayed.status != self.state.status || !replayed.status.is_final() {
-            return Err(format!("memory says {:?}, journal {:?}", self.state.status, replayed.status));
+            return Err(format!(
+                "memory says {:?}, journal {:?}",
+                self.state.status, replayed.status
+            ));
         }
         if self.answered && replayed.reply.is_none() && self.start.answer == AnswerWhen::Replied {
             return Err("the answer that was given is not in the journal".to_owned());
         }
         for (at, one) in replayed.activations.iter().enumerate() {
-            let memory = self.state.activations.get(at).map(|one| (one.node, one.ordinal, &one.phase));
+            let memory =
+                self.state.activations.get(at).map(|one| (one.node, one.ordinal, &one.phase));
             if memory != Some((one.node, one.ordinal, &one.phase)) {
                 return Err(format!("activation {at} differs between memory and journal"));
             }

@@ -5,9 +5,7 @@ use engine::store::RunRecord;
 use kernel::codes;
 use workflow::Retention;
 
-use crate::world::{
-    WORKSPACE, World, end, new_run, now, park, progress, renew, start, whole,
-};
+use crate::world::{WORKSPACE, World, end, new_run, now, park, progress, renew, start, whole};
 
 const OK: Result<Verdict, kernel::Problem> = Ok(Verdict::Ok { signals: 0 });
 
@@ -154,10 +152,8 @@ async fn a_fenced_member_writes_nothing_at_all() {
         whole(Some("k"), Retention::Days(30)),
     ];
     for op in ops {
-        let is_new = matches!(
-            op,
-            engine::flusher::Op::Start { .. } | engine::flusher::Op::Whole { .. }
-        );
+        let is_new =
+            matches!(op, engine::flusher::Op::Start { .. } | engine::flusher::Op::Whole { .. });
         let run = if is_new { new_run() } else { run };
         assert_eq!(world.flush(run, op).await, Ok(Verdict::Fenced));
     }

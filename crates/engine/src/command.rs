@@ -1,0 +1,82 @@
+//! What a worker is told.
+
+use kernel::{Problem, RunId, WorkspaceId};
+use tokio::sync::oneshot;
+
+use crate::cell::AnswerSender;
+use crate::decide::{Decision, Input};
+use crate::door::StartRun;
+use crate::flusher::{FlushOp, Flushed};
+use crate::record::Parent;
+use crate::state::RunState;
+use crate::view::RunView;
+
+/// What a worker is told.
+pub(crate) enum Command {
+    /// A new run.
+    Start(Box<NewRun>),
+    /// A run read back from its journal.
+    Adopt(Box<Adopted>),
+    /// Something happened to a run.
+    Input(RunId, Input),
+    /// Verdicts of a flush.
+    Flushed(Vec<Flushed>),
+    /// A body has become a blob: offer the operation that names it, or give the run up.
+    Stored(RunId, Result<Box<FlushOp>, Problem>),
+    /// A run has something in its inbox.
+    Signalled(RunId),
+    /// The error workflow has been told of a run's failure.
+    ErrorTold(RunId),
+    /// Show a run.
+    View {
+        /// Whose it must be.
+        workspace: WorkspaceId,
+        /// Which.
+        run: RunId,
+        /// Where to.
+        reply: oneshot::Sender<Option<RunView>>,
+    },
+    /// A person says what became of an effect that may have run.
+    Answer {
+        /// Whose it must be.
+        workspace: WorkspaceId,
+        /// Which run.
+        run: RunId,
+        /// The node that asks.
+        node: String,
+        /// What shall be done.
+        decision: Decision,
+        /// Told whether anything was asked.
+        reply: oneshot::Sender<bool>,
+    },
+    /// A run's inbox was read.
+    Inbox {
+        /// Whose.
+        run: RunId,
+        /// How many signals it had had when the reading began.
+        signals: i32,
+        /// Whether one of them cancels it.
+        cancel: bool,
+    },
+    /// Time may have moved by more than the worker has slept.
+    Tick,
+}
+
+/// A run to be begun.
+pub(crate) struct NewRun {
+    pub(crate) run: RunId,
+    pub(crate) start: StartRun,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) answer: AnswerSender,
+}
+
+/// A run taken over.
+pub(crate) struct Adopted {
+    pub(crate) state: RunState,
+    pub(crate) written: Vec<u8>,
+    pub(crate) epoch: i32,
+    pub(crate) seq: i32,
+    pub(crate) seen: i32,
+    /// Why it must not go on.
+    pub(crate) poison: Option<Problem>,
+}

@@ -1,0 +1,170 @@
+//! What a run has to say to the journal, and what the journal answers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use kernel::{Problem, RunId, codes};
+
+use super::Worker;
+use crate::calls;
+use crate::cell::{Next, Stage};
+use crate::command::Command;
+use crate::decide::{Action, Input};
+use crate::door::Answer;
+use crate::flusher::{FlushOp, Flushed, Verdict};
+
+impl Worker {
+    /// Offers what the run has to say, if nothing of it is on its way.
+    pub(super) fn flush(&mut self, run: RunId) {
+        let Some(cell) = self.cells.get_mut(&run) else { return };
+        if calls::must_tell_error_workflow(cell) {
+            if !cell.in_flight {
+                cell.in_flight = true;
+                calls::tell_error_workflow(&self.shared, cell, self.commands.clone());
+            }
+            return;
+        }
+        match cell.next_op(self.sink) {
+            Next::Rest => {}
+            Next::Offer(op) => self.offer(run, *op),
+            Next::Forget => {
+                cell.durable = cell.state.position;
+                self.finish(run);
+            }
+        }
+    }
+
+    fn offer(&mut self, run: RunId, op: FlushOp) {
+        if op.op.body().len() < kernel::limits::BLOB_FROM_BYTES {
+            self.shared.flusher.offer(op);
+            return;
+        }
+        let (shared, commands) = (Arc::clone(&self.shared), self.commands.clone());
+        tokio::task::spawn_local(async move {
+            let stored = shared.blob_body(op).await.map(Box::new);
+            kernel::fault!("blob.written");
+            let _ = commands.send(Command::Stored(run, stored));
+        });
+    }
+
+    pub(super) fn stored(&mut self, run: RunId, stored: Result<Box<FlushOp>, Problem>) {
+        match stored {
+            Ok(op) => self.shared.flusher.offer(*op),
+            Err(problem) => self.give_up(run, problem),
+        }
+    }
+
+    pub(super) fn flushed(&mut self, flushed: Flushed) {
+        let Flushed { run, token, outcome } = flushed;
+        let Some(cell) = self.cells.get_mut(&run) else { return };
+        cell.in_flight = false;
+        match outcome {
+            Ok(Verdict::Ok { signals }) => {
+                cell.durable = token;
+                if cell.stage == Stage::Ending {
+                    return self.finish(run);
+                }
+                if signals > cell.seen {
+                    self.read_inbox(run, signals);
+                }
+                self.release(run);
+                self.flush(run);
+            }
+            Ok(Verdict::Moved { signals }) => {
+                cell.stage = Stage::Written;
+                self.read_inbox(run, signals);
+            }
+            Ok(Verdict::Duplicate) => self.duplicate(run),
+            Ok(Verdict::Lost | Verdict::Fenced) => {
+                tracing::warn!(run.id = %run, "the run belongs to somebody else; dropped");
+                let detail = "Another member took the run over; it goes on there.";
+                self.give_up(run, Problem::new(codes::SERVER_OVERLOADED, detail));
+            }
+            Err(problem) => self.give_up(run, problem),
+        }
+    }
+
+    /// Lets go of what waited for the journal.
+    pub(super) fn release(&mut self, run: RunId) {
+        let Some(cell) = self.cells.get_mut(&run) else { return };
+        cell.answer_if_due();
+        let durable = cell.durable;
+        let due: Vec<_> = cell
+            .held
+            .extract_if(.., |action| match action {
+                Action::Perform { after, .. } | Action::Call { after, .. } => *after <= durable,
+                Action::Execute { .. }
+                | Action::Wake { .. }
+                | Action::Reply { .. }
+                | Action::End => false,
+            })
+            .collect();
+        let mut inputs = VecDeque::new();
+        for action in due {
+            self.act(run, action, &mut inputs);
+        }
+        for input in inputs {
+            self.feed(run, input);
+        }
+    }
+
+    /// The run is over and that is durable: tell everybody who waits.
+    fn finish(&mut self, run: RunId) {
+        kernel::fault!("run.ended");
+        let Some(mut cell) = self.remove(run) else { return };
+        cell.answer_if_due();
+        if let Some(parent) = cell.state.start.parent {
+            let input = Input::Returned {
+                activation: parent.activation,
+                child: parent.child,
+                result: cell.result(),
+            };
+            self.shared.send(parent.run, Command::Input(parent.run, input));
+        }
+    }
+
+    /// The run cannot go on here; what is durable of it will be taken up by recovery.
+    fn give_up(&mut self, run: RunId, problem: Problem) {
+        tracing::error!(run.id = %run, error.code = %problem.code, "a run was given up: {problem}");
+        if let Some(mut cell) = self.remove(run)
+            && let Some(answer) = cell.answer.take()
+        {
+            let _ = answer.send(Err(problem));
+        }
+    }
+
+    /// The key belongs to an earlier run: its answer is this caller's answer.
+    fn duplicate(&mut self, run: RunId) {
+        let Some(mut cell) = self.remove(run) else { return };
+        let Some(answer) = cell.answer.take() else { return };
+        let shared = Arc::clone(&self.shared);
+        let (workspace, key) = (cell.workspace(), cell.key.clone().unwrap_or_default());
+        let when = cell.state.start.answer;
+        tokio::task::spawn_local(async move {
+            let told: Result<Answer, Problem> = shared.answer_of_key(workspace, &key, when).await;
+            let _ = answer.send(told);
+        });
+    }
+
+    pub(super) fn read_inbox(&self, run: RunId, signals: i32) {
+        let Some(cell) = self.cells.get(&run) else { return };
+        let (shared, commands) = (Arc::clone(&self.shared), self.commands.clone());
+        let workspace = cell.workspace();
+        tokio::task::spawn_local(async move {
+            // An error is the database's: the next verdict says again that there is something.
+            if let Ok(cancel) = shared.store.is_cancelled(workspace, run).await {
+                let _ = commands.send(Command::Inbox { run, signals, cancel });
+            }
+        });
+    }
+
+    pub(super) fn inbox(&mut self, run: RunId, signals: i32, cancel: bool) {
+        let Some(cell) = self.cells.get_mut(&run) else { return };
+        cell.seen = cell.seen.max(signals);
+        if cancel {
+            self.feed(run, Input::Cancel);
+        } else {
+            self.flush(run);
+        }
+    }
+}
