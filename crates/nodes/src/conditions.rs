@@ -60,7 +60,6 @@ enum Group {
 #[params]
 struct Test {
     /// The value to test, usually an expression such as `={{ $json.status }}`.
-    #[serde(default)]
     left: Expr<Value>,
     /// How it is tested: the kind of the values, then the relation.
     operator: Operator,

@@ -163,10 +163,15 @@ fn faults_are_named_where_they_are() {
         &at("/operator"),
         "Did you mean \"number.equals\"?",
     );
-    refused("core.if", wrong(json!({"operator": "number.gt"})), &at("/right"), "is missing");
     refused(
         "core.if",
-        wrong(json!({"operator": "string.regex", "right": "("})),
+        wrong(json!({"left": 1, "operator": "number.gt"})),
+        &at("/right"),
+        "is missing",
+    );
+    refused(
+        "core.if",
+        wrong(json!({"left": "a", "operator": "string.regex", "right": "("})),
         &at("/right"),
         "not a pattern",
     );
@@ -176,6 +181,7 @@ fn faults_are_named_where_they_are() {
         &at("/lefd"),
         "Did you mean \"left\"?",
     );
+    refused("core.if", wrong(json!({"operator": "exists"})), &at("/left"), "is missing");
     refused("core.if", json!({}), "/conditions", "is missing");
     refused("core.if", json!({"conditions": {}}), "/conditions", "all");
     refused(
@@ -190,7 +196,7 @@ fn faults_are_named_where_they_are() {
 
 #[test]
 fn a_chain_of_groups_as_deep_as_json_may_be_is_read() {
-    let mut clause = json!({"operator": "exists"});
+    let mut clause = json!({"left": null, "operator": "exists"});
     for _ in 0..25 {
         clause = json!({ "all": [clause] });
     }
