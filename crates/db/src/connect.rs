@@ -63,6 +63,11 @@ impl Connector {
         named
     }
 
+    /// The same address for connections that live where they are asked for.
+    pub(crate) fn here(&self) -> Self {
+        Self { home: None, ..self.clone() }
+    }
+
     /// Connects, and drives the connection in a task until the client is dropped.
     pub(crate) async fn connect(&self) -> Result<Client, Error> {
         Ok(self.open().await?.0)

@@ -134,23 +134,25 @@ impl Database {
         }
     }
 
-    /// A dedicated connection as `forge_engine`, past any pooler.
+    /// A dedicated connection as `forge_engine`, past any pooler. It lives on the runtime that asks: the
+    /// engine's threads shall depend on nobody else's.
     pub async fn engine_lane(&self, lane: &LaneSettings) -> Result<Session, Error> {
-        self.session("forge_engine", &lane.name, &lane.settings).await
+        let direct = self.inner.direct.here();
+        self.session(&direct, "forge_engine", &lane.name, &lane.settings).await
     }
 
     /// A dedicated connection as `forge_owner`, for migrations and partitions.
     pub async fn owner(&self) -> Result<Session, Error> {
-        self.session("forge_owner", "owner", &[]).await
+        self.session(&self.inner.direct, "forge_owner", "owner", &[]).await
     }
 
     async fn session(
         &self,
+        direct: &Connector,
         role: &str,
         name: &str,
         settings: &[(&'static str, String)],
     ) -> Result<Session, Error> {
-        let direct = &self.inner.direct;
         let client = match name {
             "" => direct.connect().await?,
             name => {
@@ -164,7 +166,7 @@ impl Database {
     /// Ends another connection of ours and waits until its server process is gone, at most `within`.
     /// True when it is gone (or was before).
     pub async fn terminate(&self, backend: Backend, within: Duration) -> Result<bool, Error> {
-        let client = self.inner.direct.connect().await?;
+        let client = self.inner.direct.here().connect().await?;
         let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         let rows = client
             .query_typed(
