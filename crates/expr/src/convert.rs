@@ -6,7 +6,7 @@
 
 use kernel::item::BinaryRef;
 use kernel::{Item, Object, Value};
-use rquickjs::{Ctx, Error, IntoJs, Result};
+use rquickjs::{Ctx, Error, Exception, IntoJs, Result};
 
 /// A value as JavaScript sees it.
 pub(crate) fn to_js<'js>(ctx: &Ctx<'js>, value: &Value) -> Result<rquickjs::Value<'js>> {
@@ -82,6 +82,28 @@ pub(crate) enum Unfit {
     Thrown(Error),
     /// It is not JSON.
     NotJson(String),
+}
+
+impl Unfit {
+    /// Throws it: a TypeError of the conversion is no TypeError of the script.
+    pub(crate) fn throw(self, ctx: &Ctx<'_>) -> Error {
+        let what = match self {
+            Self::NotJson(what) => what,
+            Self::Thrown(Error::Exception) => {
+                let thrown = ctx.catch();
+                let exception = thrown.clone().into_object().and_then(Exception::from_object);
+                let is_type_error = exception.as_ref().is_some_and(|exception| {
+                    exception.as_object().get::<_, String>("name").is_ok_and(|n| n == "TypeError")
+                });
+                if !is_type_error {
+                    return ctx.throw(thrown);
+                }
+                exception.and_then(|exception| exception.message()).unwrap_or_default()
+            }
+            Self::Thrown(error) => return error,
+        };
+        Exception::throw_message(ctx, &format!("The result cannot be JSON: {what}"))
+    }
 }
 
 impl From<Error> for Unfit {

@@ -14,7 +14,7 @@ use rquickjs::function::Args;
 use rquickjs::{Ctx, Function, Persistent};
 
 use crate::Scope;
-use crate::convert::{self, Unfit};
+use crate::convert;
 use crate::host::Values;
 use crate::limits::limits;
 use crate::purity::Purity;
@@ -165,21 +165,11 @@ impl Home {
         };
         let outcome = realm.run(deadline, |ctx| {
             let result = call(ctx, realm, compiled, scope, item)?;
-            Ok(match want {
-                Want::Value => convert::from_js(ctx, result),
-                Want::Text if result.is_string() => convert::from_js(ctx, result),
-                Want::Text => {
-                    let text = realm.text_function(ctx)?;
-                    convert::from_js(ctx, text.call((result,))?)
-                }
-            }
-            .map_err(|unfit| match unfit {
-                Unfit::Thrown(error) => error,
-                Unfit::NotJson(what) => rquickjs::Exception::throw_message(
-                    ctx,
-                    &format!("The result is no JSON: {what}"),
-                ),
-            })?)
+            let result = match want {
+                Want::Text if !result.is_string() => realm.text_function(ctx)?.call((result,))?,
+                Want::Text | Want::Value => result,
+            };
+            convert::from_js(ctx, result).map_err(|unfit| unfit.throw(ctx))
         });
         if let Some(kept) = kept {
             state.swap_values(kept);

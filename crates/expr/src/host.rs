@@ -123,8 +123,13 @@ impl State {
         if let Some((_, kept)) = self.values.borrow().lists.get(&key) {
             return kept.clone().restore(ctx);
         }
+        // A short list and its single items are the same objects.
+        let short = items.len() <= OBJECTS_MAX / 2;
         for (index, item) in items.iter().enumerate() {
-            let json = convert::object_to_js(ctx, &item.json)?;
+            let json = match short {
+                true => self.object(ctx, &item.json)?,
+                false => convert::object_to_js(ctx, &item.json)?,
+            };
             let own_index = (own == Own::Input).then_some(index);
             array.set(index, convert::item_to_js(ctx, item, json, own_index)?)?;
         }

@@ -15,6 +15,7 @@ mod limits;
 mod native;
 mod pairing;
 mod purity;
+mod ration;
 mod realm;
 mod references;
 mod scope;

@@ -5,15 +5,14 @@
 //! reachable is then frozen and the ways out are removed (`walls.js`); scripts of code nodes have a
 //! runtime of their own and are only walled.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kernel::Clock;
-use kernel::clock::SystemClock;
+use rquickjs::function::Func;
 use rquickjs::{Context, Ctx, Exception, Function, Object, Persistent, Runtime};
 
 use crate::host::{self, State};
+use crate::ration::{Ration, Watch};
 use crate::split::line_and_column;
 
 /// What a realm is for.
@@ -77,17 +76,17 @@ impl Realm {
         stack_bytes: usize,
     ) -> Result<Self, Stop> {
         let failed = |_| Stop::Memory;
-        let runtime = Runtime::new().map_err(failed)?;
-        runtime.set_memory_limit(memory_bytes);
-        runtime.set_max_stack_size(stack_bytes);
         let watch = Rc::new(Watch::default());
+        let ration = Ration::new(memory_bytes, Rc::clone(&watch));
+        let runtime = Runtime::new_with_alloc(ration).map_err(failed)?;
+        runtime.set_max_stack_size(stack_bytes);
         let handler = Rc::clone(&watch);
         runtime.set_interrupt_handler(Some(Box::new(move || handler.is_over())));
         let context = Context::full(&runtime).map_err(failed)?;
         let state = Rc::new(State::default());
         let mut realm = Self { state, text: None, watch, context, runtime };
         let text = realm.context.with(|ctx| {
-            load(&ctx, &realm.state, purpose).map_err(|error| realm.stop(&ctx, &error))
+            load(&ctx, &realm, purpose, memory_bytes).map_err(|error| realm.stop(&ctx, &error))
         })?;
         realm.text = Some(text);
         Ok(realm)
@@ -100,15 +99,17 @@ impl Realm {
         work: impl FnOnce(&Ctx<'_>) -> rquickjs::Result<R>,
     ) -> Result<R, Stop> {
         self.watch.begin(deadline);
-        let outcome = self.context.with(|ctx| work(&ctx).map_err(|error| self.stop(&ctx, &error)));
-        self.watch.end();
-        outcome
+        self.context.with(|ctx| {
+            let outcome = work(&ctx);
+            self.watch.end();
+            outcome.map_err(|error| self.stop(&ctx, &error))
+        })
     }
 
     /// Runs the promise jobs that wait; false when there were none.
     pub(crate) fn run_jobs(&self, ctx: &Ctx<'_>) -> bool {
         let mut any = false;
-        while !self.watch.fired.get() && ctx.execute_pending_job() {
+        while !self.watch.has_fired() && ctx.execute_pending_job() {
             any = true;
         }
         any
@@ -126,15 +127,16 @@ impl Realm {
 
     fn stop(&self, ctx: &Ctx<'_>, error: &rquickjs::Error) -> Stop {
         let thrown = thrown(ctx, error);
-        if self.watch.fired.get() {
-            Stop::Deadline
-        } else if thrown.name == "InternalError" && thrown.message == "out of memory"
-            || matches!(error, rquickjs::Error::Allocation)
-        {
-            Stop::Memory
-        } else {
-            Stop::Threw(thrown)
+        if self.watch.has_fired() {
+            return Stop::Deadline;
         }
+        let no_memory = match thrown.name.as_str() {
+            // QuickJS throws null where it has no memory left for an error object.
+            "" => self.watch.has_refused() && thrown.message == "null",
+            "InternalError" => matches!(&*thrown.message, "out of memory" | "string too long"),
+            _ => matches!(error, rquickjs::Error::Allocation),
+        };
+        if no_memory { Stop::Memory } else { Stop::Threw(thrown) }
     }
 }
 
@@ -147,34 +149,9 @@ impl Drop for Realm {
     }
 }
 
-/// The deadline of what runs now.
-#[derive(Default)]
-struct Watch {
-    until: Cell<Option<Duration>>,
-    fired: Cell<bool>,
-}
-
-impl Watch {
-    fn begin(&self, limit: Duration) {
-        self.fired.set(false);
-        self.until.set(Some(SystemClock.monotonic().saturating_add(limit)));
-    }
-
-    fn end(&self) {
-        self.until.set(None);
-    }
-
-    fn is_over(&self) -> bool {
-        let over = self.until.get().is_some_and(|until| SystemClock.monotonic() >= until);
-        if over {
-            self.fired.set(true);
-        }
-        over
-    }
-}
-
 const PRELUDE: &[(&str, &str)] = &[
     ("walls.js", include_str!("prelude/walls.js")),
+    ("guards.js", include_str!("prelude/guards.js")),
     ("dates.js", include_str!("prelude/dates.js")),
     ("date_format.js", include_str!("prelude/date_format.js")),
     ("date_methods.js", include_str!("prelude/date_methods.js")),
@@ -190,11 +167,22 @@ const PRELUDE: &[(&str, &str)] = &[
 /// Evaluates the prelude; every file is a function of `(host, kit)` and adds to `kit`.
 fn load<'js>(
     ctx: &Ctx<'js>,
-    state: &Rc<State>,
+    realm: &Realm,
     purpose: Purpose,
+    memory_bytes: usize,
 ) -> rquickjs::Result<Persistent<Function<'static>>> {
-    let host = host::functions(ctx, state)?;
+    let host = host::functions(ctx, &realm.state)?;
+    let watch = Rc::clone(&realm.watch);
+    host.set(
+        "tick",
+        Func::from(move |ctx: Ctx<'js>| match watch.is_over() {
+            true => Err(Exception::throw_internal(&ctx, "The time is up.")),
+            false => Ok(()),
+        }),
+    )?;
     host.set("frozen", purpose == Purpose::Expressions)?;
+    // A member of a list takes 16 bytes.
+    host.set("lengthMax", (memory_bytes / 16) as f64)?;
     let kit = Object::new(ctx.clone())?;
     for (name, text) in PRELUDE {
         let mut options = rquickjs::context::EvalOptions::default();

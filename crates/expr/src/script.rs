@@ -15,7 +15,7 @@ use rquickjs::context::EvalOptions;
 use rquickjs::function::{Func, Rest};
 use rquickjs::{Ctx, Exception, Function, Object, Promise};
 
-use crate::convert::{self, Unfit};
+use crate::convert;
 use crate::realm::{Purpose, Realm, Stop};
 use crate::{Scope, pairing};
 
@@ -222,13 +222,7 @@ fn call<'js>(ctx: &Ctx<'js>, realm: &Realm, function: &Function<'js>) -> rquickj
     loop {
         match promise.result::<rquickjs::Value<'js>>() {
             Some(outcome) => {
-                return convert::from_js(ctx, outcome?).map_err(|unfit| match unfit {
-                    Unfit::Thrown(error) => error,
-                    Unfit::NotJson(what) => Exception::throw_message(
-                        ctx,
-                        &format!("What the code returned is no JSON: {what}"),
-                    ),
-                });
+                return convert::from_js(ctx, outcome?).map_err(|unfit| unfit.throw(ctx));
             }
             None if realm.run_jobs(ctx) => {}
             None => return Err(Exception::throw_message(ctx, NEVER)),

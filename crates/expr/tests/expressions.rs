@@ -76,7 +76,7 @@ fn an_expression_that_does_not_parse_is_refused_with_its_place() {
         ("=abc {{ 1 + }}", "character"),
         ("={{ a b }}", "character 7"),
         ("=text {{ $json.a", "character 7"),
-        ("={{ 1) }); ({ a: (2 }}", "character 6"),
+        ("={{ 1) }); ({ a: (2 }}", "character 8"),
         ("={{ 1]; throw 1; [2 }}", "character"),
         ("={{ let a = 1 }}", "character"),
         ("={{ import.meta }}", "character"),

@@ -6,6 +6,7 @@
   const RealDate = Date;
   kit.RealDate = RealDate;
   kit.Proxy = Proxy;
+  kit.apply = Reflect.apply;
 
   const hide = (object, name, value) =>
     Object.defineProperty(object, name, { value, writable: true, configurable: true });
