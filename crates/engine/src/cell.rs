@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use kernel::{Items, Problem, RunId, WorkspaceId, codes};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -14,9 +15,13 @@ use crate::decide::Action;
 use crate::door::{Answer, AnswerWhen, RunStatus};
 use crate::flusher::{FlushOp, Lane, Op, Outcome, SinkId};
 use crate::state::RunState;
+use crate::timers::Timer;
 
 /// Receives the caller's answer, once.
 pub(crate) type AnswerSender = oneshot::Sender<Result<Answer, Problem>>;
+
+/// A run whose journal is older than this writes a checkpoint and moves to today's segment.
+const SEGMENT_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// How far a run has come in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub(crate) struct Cell {
     pub(crate) durable: u64,
     /// Number of the last journal row offered.
     pub(crate) seq: i32,
+    /// When its last checkpoint was made, or its birth: the day is its journal segment.
+    pub(crate) segment_at: Timestamp,
     /// Whether an operation is on its way; there is never a second one.
     pub(crate) in_flight: bool,
     /// Whether the start must be written even though nothing waits for it.
@@ -105,8 +112,22 @@ impl Cell {
             || (self.answer.is_some() && self.state.start.answer == AnswerWhen::Started)
     }
 
+    /// What lies far ahead of the run: its timeout (the document's, else this one), and its journal
+    /// segment growing old.
+    pub(crate) fn long_timers(
+        &self,
+        timeout: Duration,
+    ) -> impl Iterator<Item = (Timestamp, Timer)> {
+        let settings = &self.graph().settings;
+        let timeout = SignedDuration::try_from(settings.timeout.unwrap_or(timeout)).ok();
+        let deadline = timeout.and_then(|timeout| self.state.start.at.checked_add(timeout).ok());
+        let renew = self.segment_at.saturating_add(SEGMENT_AGE_MAX).unwrap_or(Timestamp::MAX);
+        let deadline = deadline.map(|at| (at, Timer::Deadline));
+        deadline.into_iter().chain([(renew, Timer::Renew)])
+    }
+
     /// The next operation, if one is due and none is on its way. Marks it as on its way.
-    pub(crate) fn next_op(&mut self, sink: SinkId) -> Next {
+    pub(crate) fn next_op(&mut self, sink: SinkId, now: Timestamp) -> Next {
         if self.in_flight || self.stage == Stage::Ending {
             return Next::Rest;
         }
@@ -120,6 +141,7 @@ impl Cell {
             (Stage::New, false) if self.must_write() => self.start(),
             (Stage::New, false) => return Next::Rest,
             (Stage::Written, true) => self.end(),
+            (Stage::Written, false) if self.segment_is_old(now) => self.renew(now),
             (Stage::Written, false) if self.state.journal.is_empty() => return Next::Rest,
             (Stage::Written, false) => self.progress(),
             (Stage::Ending, _) => return Next::Rest,
@@ -158,6 +180,17 @@ impl Cell {
         Op::Progress { seq: self.seq, body: self.take_journal() }
     }
 
+    /// Whether the run holds back the dropping of a day's journal.
+    fn segment_is_old(&self, now: Timestamp) -> bool {
+        now.duration_since(self.segment_at) >= SEGMENT_AGE_MAX
+    }
+
+    /// A full checkpoint in today's segment: the journal before it is no longer needed.
+    fn renew(&mut self, now: Timestamp) -> Op {
+        self.segment_at = now;
+        Op::Renew { at: now, seq: self.seq, body: self.take_history() }
+    }
+
     fn whole(&mut self) -> Op {
         self.stage = Stage::Ending;
         let body = self.take_history();
@@ -185,8 +218,8 @@ impl Cell {
         }
     }
 
-    fn finished_at(&self) -> jiff::Timestamp {
-        let took = jiff::SignedDuration::from_micros(self.state.ended_us as i64);
+    fn finished_at(&self) -> Timestamp {
+        let took = SignedDuration::from_micros(self.state.ended_us as i64);
         self.state.start.at.checked_add(took).unwrap_or(self.state.start.at)
     }
 
@@ -200,11 +233,13 @@ impl Cell {
     }
 
     fn take_history(&mut self) -> Bytes {
-        if self.written.is_empty() {
+        if self.written.is_empty() && self.stage == Stage::Ending {
             return codec::encode(&as_list(&std::mem::take(&mut self.state.journal)));
         }
         if !self.state.journal.is_empty() {
-            self.written.push(b',');
+            if !self.written.is_empty() {
+                self.written.push(b',');
+            }
             self.written.append(&mut self.state.journal);
         }
         codec::encode(&as_list(&self.written))

@@ -1,5 +1,6 @@
 //! What a worker is told.
 
+use jiff::Timestamp;
 use kernel::{Problem, RunId, WorkspaceId};
 use tokio::sync::oneshot;
 
@@ -76,6 +77,7 @@ pub(crate) struct Adopted {
     pub(crate) written: Vec<u8>,
     pub(crate) epoch: i32,
     pub(crate) seq: i32,
+    pub(crate) segment_at: Timestamp,
     pub(crate) seen: i32,
     /// Why it must not go on.
     pub(crate) poison: Option<Problem>,

@@ -110,7 +110,7 @@ async fn adopt(
         }
     }
     // Signals are read anew: whether they were taken into account before the crash is not known.
-    let (epoch, seq) = (live.epoch, journal.last);
+    let (epoch, seq, segment_at) = (live.epoch, journal.last, live.segment.start());
     let poison = suspect.filter(|suspect| suspect.is_poison()).map(|suspect| {
         shared.breadcrumbs.absolve(live.run);
         let nodes = &plan.graph.nodes;
@@ -118,7 +118,7 @@ async fn adopt(
         let detail = format!("The process died three times while only \"{node}\" was executing.");
         Problem::new(codes::RUN_POISONED, detail).in_node(node)
     });
-    Ok(Adopted { state, written, epoch, seq, seen: 0, poison })
+    Ok(Adopted { state, written, epoch, seq, segment_at, seen: 0, poison })
 }
 
 struct Journal {

@@ -176,6 +176,13 @@ impl Member {
     /// # Errors
     /// `database.unavailable`: others will find out by the lease.
     pub async fn leave(&self) -> Result<(), Problem> {
+        self.halt().await;
+        let lane = Lane::new(self.shared.database.clone(), lane_settings());
+        fence(&self.shared.database, &lane, self.shared.id).await
+    }
+
+    /// Stops the heartbeat and gives nothing up, as a crash would.
+    pub async fn halt(&self) {
         self.heart.stop();
         let thread = self.heart.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
@@ -184,8 +191,6 @@ impl Member {
                 tracing::error!("the heartbeat's thread ended by a panic");
             }
         }
-        let lane = Lane::new(self.shared.database.clone(), lane_settings());
-        fence(&self.shared.database, &lane, self.shared.id).await
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a worker has to do later, by wall time.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kernel::RunId;
@@ -17,33 +16,38 @@ pub(crate) enum Timer {
     Due(ActivationId),
     /// The member's lease is looked at again.
     Lease,
+    /// The run's journal segment is old.
+    Renew,
     /// The run's time is up.
     Deadline,
 }
 
-/// Timers, soonest first. A timer of a run that is gone is simply ignored.
+/// Timers, soonest first. A timer of a run that is gone is simply ignored; long ones are removed
+/// with their run, so that they do not pile up.
 #[derive(Default)]
 pub(crate) struct Timers {
-    heap: BinaryHeap<Reverse<(Timestamp, RunId, Timer)>>,
+    set: BTreeSet<(Timestamp, RunId, Timer)>,
 }
 
 impl Timers {
     pub(crate) fn add(&mut self, at: Timestamp, run: RunId, timer: Timer) {
-        self.heap.push(Reverse((at, run, timer)));
+        self.set.insert((at, run, timer));
+    }
+
+    pub(crate) fn remove(&mut self, at: Timestamp, run: RunId, timer: Timer) {
+        self.set.remove(&(at, run, timer));
     }
 
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        self.heap.peek().map(|Reverse((at, ..))| *at)
+        self.set.first().map(|(at, ..)| *at)
     }
 
     /// Takes the next one that is due.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<(RunId, Timer)> {
-        let Reverse((at, run, timer)) = *self.heap.peek()?;
-        if at > now {
+        if self.next()? > now {
             return None;
         }
-        self.heap.pop();
-        Some((run, timer))
+        self.set.pop_first().map(|(_, run, timer)| (run, timer))
     }
 }

@@ -110,13 +110,26 @@ impl Worker {
                 Timer::Visible => {
                     if let Some(cell) = self.cells.get_mut(&run) {
                         cell.visible = true;
+                        self.set_long_timers(run);
                         self.flush(run);
                     }
                 }
                 Timer::Lease => self.release(run),
+                Timer::Renew => {
+                    self.flush(run);
+                    self.set_long_timers(run);
+                }
                 Timer::Due(activation) => self.feed(run, Input::Due { activation }),
                 Timer::Deadline => self.feed(run, Input::TimedOut),
             }
+        }
+    }
+
+    /// Sets what lies hours ahead; runs that end at once never come here.
+    fn set_long_timers(&mut self, run: RunId) {
+        let Some(cell) = self.cells.get(&run) else { return };
+        for (at, timer) in cell.long_timers(self.shared.settings.run_timeout) {
+            self.timers.add(at, run, timer);
         }
     }
 
@@ -189,6 +202,7 @@ impl Worker {
         let mut state = RunState::new(run, plan, first);
         state.journal = journal;
         let cell = Cell {
+            segment_at: state.start.at,
             state,
             epoch: FIRST_EPOCH,
             stage: Stage::New,
@@ -230,7 +244,7 @@ impl Worker {
     }
 
     fn adopt(&mut self, adopted: Adopted) {
-        let Adopted { state, written, epoch, seq, seen, poison } = adopted;
+        let Adopted { state, written, epoch, seq, segment_at, seen, poison } = adopted;
         let now = self.shared.clock.now();
         let ago = now.duration_since(state.start.at).max(SignedDuration::ZERO).unsigned_abs();
         let run = state.run;
@@ -239,6 +253,7 @@ impl Worker {
             epoch,
             stage: Stage::Written,
             seq,
+            segment_at,
             in_flight: false,
             visible: true,
             held: Vec::new(),
@@ -253,28 +268,23 @@ impl Worker {
             state,
         };
         self.insert(cell);
+        self.set_long_timers(run);
         self.feed(run, poison.map_or(Input::Resume, |problem| Input::Abort { problem }));
         // Its state may already say that it is over: the journal was written, the end was not.
         self.flush(run);
     }
 
     fn insert(&mut self, cell: Cell) {
-        let timeout = cell.graph().settings.timeout.unwrap_or(self.shared.settings.run_timeout);
-        let deadline = SignedDuration::try_from(timeout)
-            .ok()
-            .and_then(|timeout| cell.state.start.at.checked_add(timeout).ok());
         let run = cell.run();
-        if let Some(deadline) = deadline
-            && cell.graph().settings.timeout.is_some()
-        {
-            self.timers.add(deadline, run, Timer::Deadline);
-        }
         self.cells.insert(run, cell);
         self.shared.live.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
     fn remove(&mut self, run: RunId) -> Option<Cell> {
         let cell = self.cells.remove(&run)?;
+        for (at, timer) in cell.long_timers(self.shared.settings.run_timeout) {
+            self.timers.remove(at, run, timer);
+        }
         cell.cancel.cancel();
         self.shared.live.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         Some(cell)

@@ -208,6 +208,12 @@ impl Day {
         Self(i32::try_from(days).expect("a timestamp's days fit 32 bits"))
     }
 
+    /// Its first moment.
+    pub(crate) fn start(self) -> Timestamp {
+        let seconds = (i64::from(self.0) + EPOCH_DAYS) * 86_400;
+        Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
     /// The UTC day of a run's birth, as its id tells it; a day early, because the clocks of members
     /// may differ by moments.
     pub(crate) fn of_run(run: RunId) -> Self {

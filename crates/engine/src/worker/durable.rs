@@ -24,7 +24,7 @@ impl Worker {
             }
             return;
         }
-        match cell.next_op(self.sink) {
+        match cell.next_op(self.sink, self.shared.clock.now()) {
             Next::Rest => {}
             Next::Offer(op) => self.offer(run, *op),
             Next::Forget => {

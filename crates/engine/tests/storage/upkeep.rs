@@ -1,1 +1,124 @@
-//! Placeholder.
+//! Maintenance, step by step.
+
+use std::time::Duration;
+
+use engine::flusher::Verdict;
+use engine::maintenance::Maintenance;
+use jiff::Timestamp;
+use workflow::Retention;
+
+use crate::world::{World, new_run, now, park, queue, start, whole};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+fn maintenance(world: &World) -> Maintenance {
+    Maintenance::new(world.db.database.clone(), queue(world))
+}
+
+#[tokio::test]
+async fn partitions_stand_ready_a_week_ahead_and_making_them_again_does_nothing() {
+    let world = World::new().await;
+    let maintenance = maintenance(&world);
+    let later = now() + 40 * DAY;
+    let made = maintenance.tick(later).await.unwrap().partitions_made;
+    assert!(made >= 36, "{made}");
+    let again = Maintenance::new(world.db.database.clone(), queue(&world));
+    assert_eq!(again.tick(later).await.unwrap().partitions_made, 0);
+    let day = (later + 7 * DAY).strftime("%Y%m%d").to_string();
+    for parent in ["journal", "history_c1", "history_c7", "history_c30"] {
+        let there = format!("SELECT count(*) FROM pg_class WHERE relname = '{parent}_{day}'");
+        assert_eq!(world.number(&there).await, 1, "{parent}_{day}");
+    }
+}
+
+#[tokio::test]
+async fn two_members_may_make_partitions_at_once() {
+    let world = World::new().await;
+    let (one, other) = (maintenance(&world), maintenance(&world));
+    let later = now() + 100 * DAY;
+    let (one, other) = tokio::join!(one.tick(later), other.tick(later));
+    let made = one.map_or(0, |report| report.partitions_made)
+        + other.map_or(0, |report| report.partitions_made);
+    assert!(made >= 36, "{made}");
+}
+
+#[tokio::test]
+async fn history_goes_when_its_class_says_so_and_not_before() {
+    let mut world = World::new().await;
+    for keep in [Retention::Days(1), Retention::Days(7), Retention::Days(90), Retention::Forever] {
+        world.flush(new_run(), whole(None, keep)).await.unwrap();
+    }
+    let maintenance = maintenance(&world);
+    for (days, left) in [(1, 4), (3, 3), (7, 3), (9, 2), (91, 2), (100, 1), (5_000, 1)] {
+        maintenance.tick(now() + days * DAY).await.unwrap();
+        assert_eq!(world.count("history").await, left, "after {days} days");
+    }
+}
+
+#[tokio::test]
+async fn a_day_of_the_journal_stays_as_long_as_a_live_run_needs_it() {
+    let mut world = World::new().await;
+    let run = world.started().await;
+    let maintenance = maintenance(&world);
+    maintenance.tick(now() + 30 * DAY).await.unwrap();
+    assert_eq!(world.count("journal").await, 1);
+    world.flush(run, park(2, 0, None)).await.unwrap();
+    let long_ago = "UPDATE forge.runs SET segment = segment + 20";
+    world.superuser.batch_execute(long_ago).await.unwrap();
+    maintenance.tick(now() + 31 * DAY).await.unwrap();
+    assert_eq!(world.count("journal").await, 0);
+}
+
+#[tokio::test]
+async fn a_partition_that_is_being_read_stays_until_the_next_time() {
+    let mut world = World::new().await;
+    world.flush(new_run(), whole(None, Retention::Days(1))).await.unwrap();
+    let reader = world.db.superuser().await;
+    reader.batch_execute("BEGIN; SELECT count(*) FROM forge.history").await.unwrap();
+    let maintenance = maintenance(&world);
+    maintenance.tick(now() + 10 * DAY).await.unwrap();
+    // Writers are not held up while it waits to go.
+    assert!(world.flush(new_run(), whole(None, Retention::Days(1))).await.is_ok());
+    reader.batch_execute("COMMIT").await.unwrap();
+    maintenance.tick(now() + 11 * DAY).await.unwrap();
+    assert_eq!(world.count("history").await, 0);
+}
+
+#[tokio::test]
+async fn keys_are_free_again_after_a_day_unless_their_run_lives() {
+    let mut world = World::new().await;
+    world.flush(new_run(), whole(Some("finished"), Retention::Days(30))).await.unwrap();
+    world.flush(new_run(), start(Some("live"))).await.unwrap();
+    let maintenance = maintenance(&world);
+    assert_eq!(maintenance.tick(now()).await.unwrap().keys_expired, 0);
+    assert_eq!(maintenance.tick(now() + 2 * DAY).await.unwrap().keys_expired, 1);
+    let verdict = world.flush(new_run(), whole(Some("finished"), Retention::Days(30))).await;
+    assert_eq!(verdict, Ok(Verdict::Ok { signals: 0 }));
+    let verdict = world.flush(new_run(), whole(Some("live"), Retention::Days(30))).await;
+    assert_eq!(verdict, Ok(Verdict::Duplicate));
+}
+
+#[tokio::test]
+async fn the_sweep_repairs_runs_that_nothing_would_wake_and_leaves_the_others() {
+    let mut world = World::new().await;
+    let soon: Option<Timestamp> = Some(now() + DAY);
+    for due in [soon, soon, None] {
+        let run = world.started().await;
+        world.flush(run, park(2, 0, due)).await.unwrap();
+    }
+    let running = world.started().await;
+    let maintenance = maintenance(&world);
+    assert_eq!(maintenance.tick(now()).await.unwrap().runs_repaired, 0);
+    // One timer is lost, one owner was never there.
+    let damage = "DELETE FROM forge.timers WHERE run_id = (SELECT min(run_id::text)::uuid FROM forge.timers)";
+    world.superuser.batch_execute(damage).await.unwrap();
+    let damage = format!("UPDATE forge.runs SET owner = gen_random_uuid() WHERE id = '{running}'");
+    world.superuser.batch_execute(&damage).await.unwrap();
+    let report = maintenance.tick(now() + Duration::from_secs(60)).await.unwrap();
+    assert_eq!(report.runs_repaired, 2);
+    let taken = world.store.take_due(10).await.unwrap();
+    assert_eq!(taken.iter().map(|run| run.run).collect::<Vec<_>>(), [running]);
+    assert_eq!(world.count("timers").await, 2);
+    let report = maintenance.tick(now() + Duration::from_secs(120)).await.unwrap();
+    assert_eq!(report.runs_repaired, 0);
+}

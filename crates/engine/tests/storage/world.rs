@@ -137,6 +137,15 @@ pub(crate) async fn join(database: &Database, name: &str, exclusive: bool) -> Me
     Member::join(database.clone(), joining, clock, dice).await.unwrap()
 }
 
+/// What a query for one number gives, where there is no [`World`].
+pub(crate) async fn count_of(db: &TestDatabase, query: &str) -> i64 {
+    db.superuser().await.query_one(query, &[]).await.unwrap().get(0)
+}
+
+pub(crate) fn queue(world: &World) -> queue::Queue {
+    queue::Queue::new(world.db.database.clone(), world.member.id(), Arc::new(SystemClock))
+}
+
 /// Waits until something is so, asking again and again; panics when it never is.
 pub(crate) async fn until<Asking>(what: &str, mut asked: impl FnMut() -> Asking)
 where
