@@ -193,5 +193,5 @@ pub(crate) const WAITING: Statement = sql!(
     "queue.count_waiting_jobs",
     reads(jobs[lane = $1]),
     (TEXT, INT8),
-    "SELECT count(*) FROM (SELECT FROM forge.jobs WHERE lane = $1 LIMIT $2) AS some",
+    "SELECT count(*) FROM (SELECT FROM forge.jobs WHERE lane = $1 LIMIT $2) AS waiting",
 );
