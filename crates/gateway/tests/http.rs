@@ -253,3 +253,20 @@ async fn a_second_listener_on_one_address_is_refused_by_name() {
     assert_eq!(problem.code, codes::SERVER_ADDRESS_IN_USE);
     assert!(problem.detail.contains(&app.address.to_string()));
 }
+
+#[tokio::test]
+async fn without_the_database_callers_are_told_when_to_come_back() {
+    let app = App::new().await;
+    expect(app.owner(Method::GET, "/v1/workspace"), StatusCode::OK).await;
+    app.test.database.close();
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    for path in ["/v1/workspace", "/hooks/default/in"] {
+        let response = app.owner(Method::GET, path).send().await.unwrap();
+        assert_eq!(response.headers()["retry-after"], "1", "{path}");
+        let problem = refused(app.owner(Method::GET, path), unavailable).await;
+        assert_eq!(
+            (&problem["code"], &problem["retryable"]),
+            (&"database.unavailable".into(), &true.into())
+        );
+    }
+}

@@ -1,5 +1,7 @@
 //! API keys and workspaces on a real database.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

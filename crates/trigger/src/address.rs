@@ -56,25 +56,31 @@ pub(crate) enum Miss {
 pub(crate) struct Addresses {
     pub(crate) workspace: WorkspaceId,
     pub(crate) revision: i64,
-    /// Paths without parameters, by stage and path.
-    plain: HashMap<(Stage, String), Vec<Arc<Route>>>,
+    /// Paths without parameters, by path; what is published and what is a draft apart.
+    published: HashMap<String, Vec<Arc<Route>>>,
+    drafts: HashMap<String, Vec<Arc<Route>>>,
     /// Paths with parameters; those with fewer come first.
     patterns: Vec<Arc<Route>>,
 }
 
 impl Addresses {
     pub(crate) fn new(workspace: WorkspaceId, revision: i64, routes: Vec<Route>) -> Self {
-        let mut plain: HashMap<_, Vec<_>> = HashMap::new();
+        let (mut published, mut drafts) =
+            (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         let mut patterns = Vec::new();
         for route in routes.into_iter().map(Arc::new) {
+            let plain = match route.stage {
+                Stage::Published => &mut published,
+                Stage::Draft => &mut drafts,
+            };
             if parameters_in(&route.path) == 0 {
-                plain.entry((route.stage, route.path.clone())).or_default().push(route);
+                plain.entry(route.path.clone()).or_default().push(route);
             } else {
                 patterns.push(route);
             }
         }
         patterns.sort_by_key(|route| parameters_in(&route.path));
-        Self { workspace, revision, plain, patterns }
+        Self { workspace, revision, published, drafts, patterns }
     }
 
     /// The route of a path (as sent, without the part that names the workspace).
@@ -86,14 +92,15 @@ impl Addresses {
     ) -> Result<(Arc<Route>, Vec<Parameter>), Miss> {
         let path = normal(path);
         let mut allowed = Vec::new();
-        // The key wants an owned path; one short allocation beats a second map per stage.
-        if let Some(routes) = self.plain.get(&(stage, path.clone().into_owned())) {
-            for route in routes {
-                if route.method == method {
-                    return Ok((Arc::clone(route), Vec::new()));
-                }
-                allowed.push(route.method.clone());
+        let plain = match stage {
+            Stage::Published => &self.published,
+            Stage::Draft => &self.drafts,
+        };
+        for route in plain.get(&*path).into_iter().flatten() {
+            if route.method == method {
+                return Ok((Arc::clone(route), Vec::new()));
             }
+            allowed.push(route.method.clone());
         }
         for route in self.patterns.iter().filter(|route| route.stage == stage) {
             let Some(parameters) = matched(&route.path, &path) else { continue };

@@ -1,5 +1,6 @@
 //! A gateway on a database of its own, listening on a free port.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 #![expect(dead_code, reason = "every test binary uses its own part of this")]
 
 mod engine;
