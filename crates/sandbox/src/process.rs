@@ -105,6 +105,8 @@ fn spawn(settings: &SandboxSettings, workspace: WorkspaceId) -> io::Result<Proce
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        // Ctrl-C at the terminal is for the program, which lets scripts finish.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

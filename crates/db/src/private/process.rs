@@ -35,6 +35,8 @@ pub(super) fn command(program: &Path, account: &Account) -> Command {
         #[cfg(not(target_os = "linux"))]
         Account::Namespace => {}
     }
+    // A group of its own: Ctrl-C at the terminal is for the program, which stops the server last.
+    command.process_group(0);
     die_with_parent(&mut command);
     command
 }
