@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
-use kernel::{Item, Items, Problem, codes};
+use kernel::{Item, Items, Problem, Value, codes};
 use node::{EffectClass, NodeContext, NodeError, Shape};
 use workflow::{Graph, GraphNode, OnError};
 
@@ -146,8 +146,35 @@ async fn run_all(work: &Work) -> Input {
     }
     match prepared.run_all(&work.cx, parameters, &work.inputs).await {
         Ok(outputs) => work.finished(outputs),
+        Err(_) if prepared.about().itemwise && work.node().on_error != OnError::Stop => {
+            run_apart(work).await
+        }
         Err(error) => work.failed(error),
     }
+}
+
+/// Runs a node whose items do not depend on each other once per item, so that the failed ones go
+/// their own way.
+async fn run_apart(work: &Work) -> Input {
+    let node = work.node();
+    let mut ports: Vec<Vec<Item>> = vec![Vec::new(); node.outputs.len().max(1)];
+    let items = work.inputs.first().map_or(&[][..], |items| items.as_slice());
+    for (index, item) in items.iter().enumerate() {
+        let alone: Arc<[Items]> = Arc::new([Arc::new(vec![item.clone()])]);
+        let cx = work.cx.with_inputs(Arc::clone(&alone));
+        match node.prepared.run_all(&cx, Value::Null, &alone).await {
+            Ok(outputs) => {
+                for (port, items) in ports.iter_mut().zip(outputs) {
+                    port.extend(items.iter().map(|item| item.clone().paired(index)));
+                }
+            }
+            Err(error) => {
+                let (port, failed) = outcome::failed_item(node, item, &error.problem());
+                ports[port].push(failed.paired(index));
+            }
+        }
+    }
+    work.finished(ports.into_iter().map(Arc::new).collect())
 }
 
 async fn run_each(work: &Work) -> Input {

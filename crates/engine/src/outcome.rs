@@ -28,15 +28,13 @@ pub fn assemble(
                 let items = Arc::try_unwrap(items).unwrap_or_else(|shared| (*shared).clone());
                 ports[0].extend(items.into_iter().map(|item| item.paired(index)));
             }
-            Err(problem) => match node.on_error {
-                OnError::Stop => return Err(problem),
-                OnError::Continue => ports[0].push(error_item(None, &problem).paired(index)),
-                OnError::ErrorOutput => {
-                    let port = node.outputs.len() - 1;
-                    let input = inputs.first().and_then(|items| items.get(index));
-                    ports[port].push(error_item(input, &problem).paired(index));
-                }
-            },
+            Err(problem) if node.on_error == OnError::Stop => return Err(problem),
+            Err(problem) => {
+                let input = inputs.first().and_then(|items| items.get(index));
+                let input = input.cloned().unwrap_or_default();
+                let (port, item) = failed_item(node, &input, &problem);
+                ports[port].push(item.paired(index));
+            }
         }
     }
     Ok(complete(node, inputs, ports.into_iter().map(Arc::new).collect()))
@@ -46,17 +44,19 @@ pub fn assemble(
 pub fn error_outputs(node: &GraphNode, inputs: &[Items], problem: &Problem) -> Vec<Items> {
     let mut ports = vec![Items::default(); node.outputs.len().max(1)];
     let input = inputs.first().map_or(&[][..], |items| items.as_slice());
-    let (port, keep) = match node.error_port() {
-        Some(port) => (port, true),
-        None => (0, false),
-    };
-    let items = input
-        .iter()
-        .enumerate()
-        .map(|(index, item)| error_item(keep.then_some(item), problem).paired(index))
-        .collect();
-    ports[port] = Arc::new(items);
+    let failed = |(index, item): (usize, &Item)| failed_item(node, item, problem).1.paired(index);
+    let items = input.iter().enumerate().map(failed).collect();
+    ports[node.error_port().unwrap_or(0)] = Arc::new(items);
     ports
+}
+
+/// What becomes of an item that failed in a node that does not stop the run, and the port it goes to:
+/// the item with its error where there is an error port, else the error alone.
+pub fn failed_item(node: &GraphNode, item: &Item, problem: &Problem) -> (usize, Item) {
+    match node.error_port() {
+        Some(port) => (port, error_item(Some(item), problem)),
+        None => (0, error_item(None, problem)),
+    }
 }
 
 /// Brings outputs to the node's number of ports and does `always output`.

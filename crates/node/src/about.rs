@@ -45,6 +45,9 @@ pub struct About {
     pub effect: EffectClass,
     /// Default for [`MayHaveRun`] of external effects.
     pub may_have_run: MayHaveRun,
+    /// Whether each item's outputs depend on that item alone, so that one item's failure need not be
+    /// the others'. For pure [`crate::AllItems`] with one input.
+    pub itemwise: bool,
     /// Input port names; empty for triggers. A node with several joins them.
     pub inputs: &'static [&'static str],
     /// Output port names unless the parameters say otherwise.
@@ -64,6 +67,7 @@ impl About {
             group: "data",
             effect: EffectClass::Pure,
             may_have_run: MayHaveRun::Ask,
+            itemwise: false,
             inputs: &["main"],
             outputs: &["main"],
             imports: &[],
@@ -83,6 +87,11 @@ impl About {
     /// Sets what happens to an effect that may have run.
     pub const fn may_have_run(mut self, policy: MayHaveRun) -> Self {
         self.may_have_run = policy;
+        self
+    }
+    /// Says that items do not depend on each other.
+    pub const fn itemwise(mut self) -> Self {
+        self.itemwise = true;
         self
     }
     /// Sets the input ports.

@@ -28,6 +28,14 @@ pub struct NodeContext {
 }
 
 impl NodeContext {
+    /// The same context over other inputs.
+    pub fn with_inputs(&self, inputs: Arc<[Items]>) -> Self {
+        let mut cx = self.for_item(0);
+        cx.idempotency_key.clone_from(&self.idempotency_key);
+        cx.scope.inputs = inputs;
+        cx
+    }
+
     /// The same context for one effect: its idempotency key ends with the item.
     pub fn for_item(&self, item: u32) -> Self {
         Self {

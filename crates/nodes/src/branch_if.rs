@@ -23,6 +23,7 @@ impl If {
 
 impl AllItems for If {
     const ABOUT: About = About::new("core.if", 1)
+        .itemwise()
         .group("flow")
         .outputs(&["true", "false"])
         .imports(&["n8n-nodes-base.if"])

@@ -174,12 +174,13 @@ impl Set {
 }
 
 impl AllItems for Set {
-    const ABOUT: About = About::new("core.set", 1).imports(&["n8n-nodes-base.set"]).example(
-        r#"{"fields": [
+    const ABOUT: About =
+        About::new("core.set", 1).itemwise().imports(&["n8n-nodes-base.set"]).example(
+            r#"{"fields": [
             {"name": "name", "value": "={{ $json.first }} {{ $json.last }}"},
             {"name": "address.zip", "type": "string", "value": "={{ $json.zip }}"}
         ], "keep": "except", "names": ["first", "last"]}"#,
-    );
+        );
 
     async fn all(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {
         let items = first(inputs);

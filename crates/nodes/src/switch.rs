@@ -107,8 +107,11 @@ impl Switch {
 }
 
 impl AllItems for Switch {
-    const ABOUT: About =
-        About::new("core.switch", 1).group("flow").imports(&["n8n-nodes-base.switch"]).example(
+    const ABOUT: About = About::new("core.switch", 1)
+        .itemwise()
+        .group("flow")
+        .imports(&["n8n-nodes-base.switch"])
+        .example(
             r#"{"rules": [
                 {"name": "small", "conditions": {"all": [
                     {"left": "={{ $json.size }}", "operator": "number.lt", "right": 10}]}},
