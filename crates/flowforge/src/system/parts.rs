@@ -119,6 +119,7 @@ impl Member {
 
     /// Ends the threads without writing what is recorded and without giving the lease up.
     pub(super) async fn abandon(mut self) {
+        self.lease.halt().await;
         self.engine.close();
         self.tasks.abort_all();
         while self.tasks.join_next().await.is_some() {}
@@ -183,7 +184,10 @@ fn flusher(
 impl World<'_> {
     fn engine(&self) -> Result<(Engine, Threads), Problem> {
         let (clock, dice) = (Arc::clone(&self.clock), Arc::clone(&self.dice));
-        let code = CodePool::new(settings::code(&self.config.code, self.code_host.clone())?, Arc::clone(&clock));
+        let code = CodePool::new(
+            settings::code(&self.config.code, self.code_host.clone())?,
+            Arc::clone(&clock),
+        );
         let code = code.map_err(|error| no_threads(&error))?;
         let services = node::Services {
             http: egress::Client::new(settings::egress(&self.config.egress)?)?,
