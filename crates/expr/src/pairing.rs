@@ -33,7 +33,7 @@ pub(crate) fn main_input(scope: &Scope) -> usize {
 }
 
 /// The item of node `target` that the item at index `item` of the main input was made of.
-pub(crate) fn trace<'s>(scope: &'s Scope, item: usize, target: usize) -> Result<&'s Item, String> {
+pub(crate) fn trace(scope: &Scope, item: usize, target: usize) -> Result<&Item, String> {
     let name = name_of(scope, target);
     if runs_of(scope, target) == 0 {
         return Err(not_run(name));

@@ -1,6 +1,8 @@
 //! DateTime, Duration, Interval and the methods added to dates. The scope's time is
 //! 2026-11-20T10:30:00.123Z (a Friday) in Europe/Berlin.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use expr::Template;
 use expr::testing::scope;
 use kernel::Value;
@@ -91,6 +93,16 @@ fn moments_are_made_and_printed() {
         ("$now.minus({ days: 3 }).toRelative()", json!("3 days ago")),
         ("$now.plus({ hours: 1 }).toRelative()", json!("in 1 hour")),
     ]);
+}
+
+#[test]
+fn an_unknown_time_zone_of_the_workflow_is_an_error() {
+    let mut scope = scope(json!([{}]));
+    let mut workflow = (*scope.workflow).clone();
+    workflow.timezone = "Nowhere/Else".to_owned();
+    scope.workflow = workflow.into();
+    let problem = Template::parse("={{ $now.hour }}").unwrap().evaluate(&scope, 0).unwrap_err();
+    assert!(problem.detail.contains("'Nowhere/Else' is not known"), "{problem}");
 }
 
 #[test]

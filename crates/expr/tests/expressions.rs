@@ -1,5 +1,7 @@
 //! What templates evaluate to.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use expr::testing::{Run, items, paired, scope};
 use expr::{Scope, Template};
 use kernel::{Value, codes};

@@ -1,5 +1,7 @@
 //! The methods that expressions add to texts, numbers, booleans, lists and objects.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use expr::Template;
 use expr::testing::scope;
 use kernel::{Value, codes};

@@ -20,7 +20,9 @@
   const defaultZone = () => host.fact('timezone') || 'UTC';
   const zoneOf = (zone) => {
     if (zone === undefined || zone === null || zone === 'local' || zone === 'system' || zone === 'default') {
-      return host.zone(defaultZone()) ?? 'UTC';
+      const known = host.zone(defaultZone());
+      if (!known) throw new Error(`The workflow's time zone '${defaultZone()}' is not known. Use a name like Europe/Berlin.`);
+      return known;
     }
     if (typeof zone === 'number') zone = `UTC${zone < 0 ? '-' : '+'}${Math.floor(Math.abs(zone) / 60)}:${String(Math.abs(zone) % 60).padStart(2, '0')}`;
     return host.zone(String(zone.name ?? zone));
