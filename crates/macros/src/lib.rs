@@ -4,6 +4,7 @@ use proc_macro::TokenStream;
 
 mod function;
 mod params;
+mod test;
 
 /// Makes a struct or enum the parameters of a node type: derives `Clone`, `Debug`, `Deserialize`
 /// and `JsonSchema`, refuses unknown fields, and implements `node::Params`.
@@ -39,4 +40,15 @@ pub fn mutation(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
     function::expand(function::Kind::Action, arguments.into(), item.into()).into()
+}
+
+/// Makes `async fn phrase(app: &mut TestApp)` a test on a whole member with a database of its own;
+/// when the body is done, the member is held to what it left behind (see `testkit::TestApp::finish`).
+///
+/// `#[testkit::test("engine.workers" = 1)]` sets settings.
+#[proc_macro_attribute]
+pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    test::expand(arguments.into(), item.into())
+        .unwrap_or_else(|error| error.into_compile_error())
+        .into()
 }

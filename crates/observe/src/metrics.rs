@@ -1,5 +1,7 @@
 //! The registry behind `/metrics`.
 
+use std::sync::{Mutex, PoisonError};
+
 use kernel::{Problem, codes};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -12,13 +14,19 @@ const SECONDS: [f64; 12] =
 pub struct Metrics(PrometheusHandle);
 
 impl Metrics {
-    /// Installs the registry for the whole process; do it before anything is counted. A second
-    /// call in one process is refused.
+    /// Installs the registry of the whole process; do it before anything is counted. Later calls
+    /// give the same registry: all members in one process count together.
     pub fn install() -> Result<Self, Problem> {
-        builder()?.install_recorder().map(Self).map_err(|error| {
+        static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = &*installed {
+            return Ok(metrics.clone());
+        }
+        let metrics = builder()?.install_recorder().map(Self).map_err(|error| {
             let detail = format!("The metrics registry cannot be installed: {error}.");
             Problem::new(codes::CONFIG_INVALID, detail)
-        })
+        })?;
+        Ok(installed.insert(metrics).clone())
     }
 
     /// A registry that nothing is counted in, for processes without `/metrics` and for tests.

@@ -18,6 +18,8 @@ pub(crate) struct Called {
 
 const STEPS: usize = 10;
 const BRANCHES: usize = 100;
+/// Inputs of one join: as many as a merge may have.
+const JOINED: usize = 10;
 
 /// Webhook → compute → if → respond: what a synchronous endpoint does.
 const WEBHOOK: &str = r#"
@@ -103,24 +105,52 @@ fn steps(class: StepClass) -> String {
     document
 }
 
-/// A hundred steps beside each other, and their join.
+/// A hundred steps beside each other, and their join: ten joins of ten, and one of those.
 fn fan_out(class: StepClass) -> String {
     let mut document = opening("bench fanout", "bench-fanout");
     (0..BRANCHES).for_each(|at| document.push_str(&step(at, class)));
-    let _ = writeln!(
-        document,
-        "  - {{ name: Join, type: core.merge, parameters: {{ mode: append, inputs: {BRANCHES} }} }}"
-    );
+    let joins = (0..JOINED).map(|at| format!("J{at}")).chain(["Join".to_owned()]);
+    for name in joins {
+        let _ = writeln!(
+            document,
+            "  - {{ name: {name}, type: core.merge, \
+             parameters: {{ mode: append, inputs: {JOINED} }} }}"
+        );
+    }
     document.push_str("connections:\n");
     for at in 0..BRANCHES {
-        let _ = writeln!(document, "  - Call -> S{at}\n  - \"S{at} -> Join:{at}\"");
+        let (join, input) = (at / JOINED, at % JOINED);
+        let _ = writeln!(document, "  - Call -> S{at}\n  - \"S{at} -> J{join}:{input}\"");
+    }
+    for at in 0..JOINED {
+        let _ = writeln!(document, "  - \"J{at} -> Join:{at}\"");
     }
     document
 }
 
 fn opening(name: &str, path: &str) -> String {
     format!(
-        "format: 1\nname: {name}\nsettings: {{ max_parallel_nodes: {BRANCHES} }}\nnodes:\n  - {{ name: Call, \
-         type: core.webhook, parameters: {{ path: {path}, method: POST, respond: last_node }} }}\n"
+        "format: 1\nname: {name}\nsettings: {{ max_parallel_nodes: {BRANCHES} }}\nnodes:\n  \
+         - {{ name: Call, type: core.webhook, parameters: {{ path: {path}, method: POST, respond: last_node }} }}\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn every_workload_is_a_valid_workflow_without_warnings() {
+        let types = nodes::NODES.iter().copied().chain([crate::bench::step::NODE]);
+        let registry = Arc::new(node::Registry::new(types));
+        for workload in [Workload::Webhook, Workload::Start, Workload::Steps, Workload::Fanout] {
+            for class in [StepClass::External, StepClass::Pure] {
+                let called = Called::of(workload, class).unwrap();
+                let document = workflow::Document::from_yaml(&called.document).unwrap();
+                assert_eq!(workflow::validate(&document, &registry).unwrap(), []);
+            }
+        }
+    }
 }

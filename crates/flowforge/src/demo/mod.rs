@@ -17,7 +17,7 @@ use server::Server;
 
 /// The example and its trigger's path.
 const EXAMPLE: &str = "quakes-near-airports.yaml";
-const QUESTION: &str = r#"{"min_magnitude": 4.5, "radius_km": 100}"#;
+const QUESTION: &str = r#"{"min_magnitude": 2.5, "radius_km": 100}"#;
 /// How long a run of the demonstration may take.
 const RUN_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -107,7 +107,8 @@ fn answer_as_tables(answer: &Value) -> String {
     };
     let mut out = String::new();
     for (key, value) in object {
-        match show::objects(value, ROWS_MAX) {
+        let one_row = Value::Array(vec![value.clone()]);
+        match show::objects(value, ROWS_MAX).or_else(|| show::objects(&one_row, 1)) {
             Some(table) => out.push_str(&format!("{key}:\n{table}")),
             None => out.push_str(&format!("{key}: {value}\n")),
         }
