@@ -50,9 +50,10 @@ impl Lane {
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, Error> {
         let open = self.session().await?;
-        let prepared = open.prepare(statement).await?;
+        let prepared = open.prepare(statement).await;
+        let prepared = self.judge(&open, statement, prepared).await?;
         let result = open.session.query(&prepared, parameters).await;
-        result.map_err(|error| Error::from(error).in_statement(statement.name))
+        self.judge(&open, statement, result).await
     }
 
     /// The first row of a statement, if any.
@@ -71,9 +72,31 @@ impl Lane {
         parameters: Parameters<'_>,
     ) -> Result<u64, Error> {
         let open = self.session().await?;
-        let prepared = open.prepare(statement).await?;
+        let prepared = open.prepare(statement).await;
+        let prepared = self.judge(&open, statement, prepared).await?;
         let result = open.session.execute(&prepared, parameters).await;
-        result.map_err(|error| Error::from(error).in_statement(statement.name))
+        self.judge(&open, statement, result).await
+    }
+
+    /// Names the statement in an error, and gives up a session that the error says is lost: the driver
+    /// notices the end of a connection only a moment later.
+    async fn judge<T>(
+        &self,
+        open: &Arc<Open>,
+        statement: &Statement,
+        result: Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let error = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => Error::from(error),
+        };
+        if matches!(error, Error::Unavailable(_)) {
+            let mut slot = self.open.lock().await;
+            if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, open)) {
+                *slot = None;
+            }
+        }
+        Err(error.in_statement(statement.name))
     }
 
     async fn session(&self) -> Result<Arc<Open>, Error> {
@@ -92,13 +115,15 @@ impl Lane {
 }
 
 impl Open {
-    async fn prepare(&self, statement: &Statement) -> Result<tokio_postgres::Statement, Error> {
+    async fn prepare(
+        &self,
+        statement: &Statement,
+    ) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
         let mut prepared = self.prepared.lock().await;
         if let Some(known) = prepared.get(statement.name) {
             return Ok(known.clone());
         }
-        let made = self.session.prepare_typed(statement.text, statement.parameters).await;
-        let made = made.map_err(|error| Error::from(error).in_statement(statement.name))?;
+        let made = self.session.prepare_typed(statement.text, statement.parameters).await?;
         prepared.insert(statement.name, made.clone());
         Ok(made)
     }
