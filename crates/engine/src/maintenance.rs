@@ -216,20 +216,11 @@ async fn drop_partition(
     child: &str,
     state: &str,
 ) -> Result<(), tokio_postgres::Error> {
-    match state {
-        "attached" => {
-            let detach =
-                format!("ALTER TABLE forge.{parent} DETACH PARTITION forge.{child} CONCURRENTLY");
-            owner.batch_execute(&detach).await?;
-        }
-        "pending" => {
-            let finalize =
-                format!("ALTER TABLE forge.{parent} DETACH PARTITION forge.{child} FINALIZE");
-            owner.batch_execute(&finalize).await?;
-        }
-        _ => {}
+    for step in upkeep::drop_partition(parent, child, state) {
+        // Each for itself: detaching concurrently does not work inside of a transaction.
+        owner.batch_execute(&step).await?;
     }
-    owner.batch_execute(&format!("DROP TABLE forge.{child}")).await
+    Ok(())
 }
 
 fn is_due(last: Option<Timestamp>, now: Timestamp, every: Duration) -> bool {

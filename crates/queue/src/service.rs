@@ -74,6 +74,17 @@ struct OpenBatch {
     keyed: bool,
 }
 
+/// What jobs that were just done mean for their batches.
+#[derive(Default)]
+struct Settled {
+    /// Batches that are complete now.
+    whole: Vec<i64>,
+    /// Positions in batches that are not.
+    partial: Vec<(i64, Vec<i32>)>,
+    /// Whether any of the complete batches has keys.
+    keyed: bool,
+}
+
 #[derive(Clone, Copy)]
 struct Marks {
     after: [(Timestamp, Uuid); 3],
@@ -145,7 +156,7 @@ impl Queue {
         for held in jobs {
             parts.entry(held.batch).or_default().push(held.position);
         }
-        let (whole, partial, keyed) = self.settle(parts);
+        let Settled { whole, partial, keyed } = self.settle(parts);
         if !whole.is_empty() {
             let parameters: db::Parameters<'_> = &[&self.member.0, &FENCE, &whole, &keyed];
             self.lane.query(&store::COMPLETE, parameters).await?;
@@ -246,11 +257,10 @@ impl Queue {
         Ok(jobs)
     }
 
-    /// Notes what is done now: batches that are complete by it, parts of others, and whether any of
-    /// the complete ones has keys.
-    fn settle(&self, parts: HashMap<i64, Vec<i32>>) -> (Vec<i64>, Vec<(i64, Vec<i32>)>, bool) {
+    /// Notes what is done now.
+    fn settle(&self, parts: HashMap<i64, Vec<i32>>) -> Settled {
         let mut hands = self.hands();
-        let (mut whole, mut partial, mut keyed) = (Vec::new(), Vec::new(), false);
+        let mut settled = Settled::default();
         for (number, positions) in parts {
             let Some(batch) = hands.batches.get_mut(&number) else { continue };
             for position in &positions {
@@ -261,13 +271,13 @@ impl Queue {
                 }
             }
             if batch.left == 0 {
-                keyed |= batch.keyed;
-                whole.push(number);
+                settled.keyed |= batch.keyed;
+                settled.whole.push(number);
             } else {
-                partial.push((number, positions));
+                settled.partial.push((number, positions));
             }
         }
-        (whole, partial, keyed)
+        settled
     }
 }
 

@@ -75,3 +75,15 @@ SELECT (SELECT count(*) FROM slice) AS seen, (SELECT count(*) FROM mended) AS re
     (SELECT workspace_id FROM slice ORDER BY workspace_id DESC, id DESC LIMIT 1) AS last_workspace,
     (SELECT id FROM slice ORDER BY workspace_id DESC, id DESC LIMIT 1) AS last_run",
 );
+
+/// What takes an expired partition away, one statement after the other, from where an earlier attempt
+/// left it. The names come from the catalogue ([`EXPIRED_PARTITIONS`]) and are plain words.
+pub(crate) fn drop_partition(parent: &str, child: &str, state: &str) -> Vec<String> {
+    let detach = format!("ALTER TABLE forge.{parent} DETACH PARTITION forge.{child}");
+    let first = match state {
+        "attached" => Some(format!("{detach} CONCURRENTLY")),
+        "pending" => Some(format!("{detach} FINALIZE")),
+        _ => None,
+    };
+    first.into_iter().chain([format!("DROP TABLE forge.{child}")]).collect()
+}
