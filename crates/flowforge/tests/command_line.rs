@@ -1,0 +1,169 @@
+//! The other commands as processes: `run`, `config`, `doctor`, `migrate`, `bench`.
+
+mod support;
+
+use kernel::{Value, json};
+use nix::sys::signal::Signal;
+use support::{Folder, Server, complaint, flowforge, output};
+
+const GREET: &str = r#"
+format: 1
+name: Greet
+nodes:
+  - { name: Start, type: core.manual }
+  - name: Known?
+    type: core.if
+    parameters: { conditions: { all: [ { left: "={{ $json.name }}", operator: exists } ] } }
+  - { name: Text, type: core.set, parameters: { fields: [ { name: text, value: "=Hello {{ $json.name }}" } ] } }
+  - { name: Nobody, type: core.stop_and_error, parameters: { message: Nobody to greet } }
+connections:
+  - Start -> Known?
+  - "Known?:true -> Text"
+  - "Known?:false -> Nobody"
+"#;
+
+fn printed(out: &std::process::Output) -> Value {
+    json::parse(&out.stdout).unwrap_or_else(|_| panic!("{}", complaint(out))).value
+}
+
+fn at<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_file_runs_on_a_server_of_its_own_and_beside_a_running_one() {
+    let folder = Folder::new("run");
+    folder.write("greet.yaml", GREET);
+    let arguments = ["run", "greet.yaml", "--data-dir", "data", "--json", "--input"];
+    let alone = output(flowforge(&folder).args(arguments).arg(r#"{"name":"Ada"}"#)).await;
+    assert!(alone.status.success(), "{}", complaint(&alone));
+    let view = printed(&alone);
+    assert_eq!(at(&view, "/nodes/Text/0/outputs/0/0/json/text"), "Hello Ada");
+    assert_eq!(at(&view, "/nodes/Nobody/0/status"), "skipped");
+
+    let server = Server::up(&folder).await;
+    folder.write("input.json", r#"[{"json":{"name":"Grace"}}]"#);
+    let beside = output(flowforge(&folder).args(arguments).arg("@input.json")).await;
+    assert!(beside.status.success(), "{}", complaint(&beside));
+    let view = printed(&beside);
+    assert_eq!(at(&view, "/nodes/Text/0/outputs/0/0/json/text"), "Hello Grace");
+    let keys: Vec<&String> = view.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["run_id", "status", "error", "duration_ms", "nodes"]);
+
+    let key = server.owner_key();
+    let path = format!("/v1/runs/{}", at(&view, "/run_id"));
+    let (status, _) = server.call(reqwest::Method::GET, &path, Some(&key), None).await;
+    assert_eq!(status, 200, "the run is the server's");
+    server.end(Signal::SIGTERM).await;
+}
+
+#[tokio::test]
+async fn a_run_that_fails_is_printed_and_fails_the_command() {
+    let folder = Folder::new("run-fails");
+    folder.write("greet.yaml", GREET);
+    let mut command = flowforge(&folder);
+    let failed = output(command.args(["run", "greet.yaml", "--data-dir", "data", "--json"])).await;
+    assert_eq!(failed.status.code(), Some(1));
+    let view = printed(&failed);
+    assert_eq!((at(&view, "/status"), at(&view, "/error/node")), ("failed", "Nobody"));
+    assert_eq!(at(&view, "/error/code"), "run.stopped");
+    assert!(at(&view, "/error/message").contains("Nobody to greet"), "{view}");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_run_is_refused_with_its_place() {
+    let folder = Folder::new("run-refused");
+    let broken = GREET.replace("core.stop_and_error", "core.stop_and_eror");
+    folder.write("broken.yaml", &broken);
+    let mut command = flowforge(&folder);
+    let refused = output(command.args(["run", "broken.yaml", "--data-dir", "data"])).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let said = complaint(&refused);
+    assert!(said.contains("core.stop_and_eror") && said.contains("core.stop_and_error"), "{said}");
+    assert!(refused.stdout.is_empty());
+
+    let mut command = flowforge(&folder);
+    let absent = output(command.args(["run", "absent.yaml", "--data-dir", "data"])).await;
+    assert!(complaint(&absent).contains("file.not_found"), "{}", complaint(&absent));
+}
+
+#[tokio::test]
+async fn the_configuration_is_checked_and_printed_without_secrets() {
+    let folder = Folder::new("config");
+    folder.write("flowforge.toml", "[server]\nlisten = \"0.0.0.0:9\"\n");
+    let mut command = flowforge(&folder);
+    command.env("DATABASE_URL", "postgres://me:hunter2@db/flow");
+    let shown = output(command.args(["config", "print"])).await;
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.status.success() && text.contains("listen = \"0.0.0.0:9\""), "{text}");
+    assert!(text.contains("me:•••@db") && !text.contains("hunter2"), "{text}");
+
+    folder.write("flowforge.toml", "[server]\nlissten = \"0.0.0.0:9\"\n");
+    let refused = output(flowforge(&folder).args(["config", "check"])).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let said = complaint(&refused);
+    assert!(said.contains("line 2") && said.contains("Did you mean \"listen\"?"), "{said}");
+}
+
+#[tokio::test]
+async fn migrate_and_doctor_say_what_they_found() {
+    let folder = Folder::new("migrate");
+    let migrate = ["migrate", "--data-dir", "data"];
+    let first = output(flowforge(&folder).args(migrate)).await;
+    let said = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert!(first.status.success() && said.contains("migrations applied"), "{said}");
+    let second = output(flowforge(&folder).args(migrate)).await;
+    assert!(String::from_utf8_lossy(&second.stdout).contains("up to date"));
+    let doctor = output(flowforge(&folder).args(["doctor", "--data-dir", "data"])).await;
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.success() && said.contains("database"), "{said}");
+}
+
+#[tokio::test]
+async fn a_benchmark_reports_the_fields_of_its_contract() {
+    let folder = Folder::new("bench");
+    for workload in ["webhook", "queue"] {
+        let mut command = flowforge(&folder);
+        command.args(["bench", "--workload", workload, "--seconds", "1", "--json"]);
+        let measured = output(&mut command).await;
+        assert!(measured.status.success(), "{}", complaint(&measured));
+        let report = printed(&measured);
+        let keys: Vec<&String> = report.as_object().unwrap().keys().collect();
+        assert_eq!(
+            keys,
+            [
+                "workload",
+                "rate",
+                "p50_ms",
+                "p99_ms",
+                "errors",
+                "concurrency",
+                "seconds",
+                "cpu_program_s",
+                "cpu_postgres_s",
+                "commits",
+                "wal_bytes",
+                "rss_mb",
+                "c1_ms",
+                "a100_rows_per_s"
+            ]
+        );
+        assert_eq!(report["errors"], 0, "{report}");
+        assert!(report["rate"].as_f64().unwrap() > 0.0, "{report}");
+    }
+}
+
+#[tokio::test]
+async fn the_demonstration_runs_to_its_end_and_leaves_nothing_behind() {
+    let folder = Folder::new("demo");
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let temporary = folder.path().join("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut command = flowforge(&folder);
+    command.args(["demo", "--examples", examples]).env("TMPDIR", &temporary);
+    let shown = output(&mut command).await;
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.status.success(), "{text}\n{}", complaint(&shown));
+    assert!(text.contains("resumed after a crash") && text.contains("groups:"), "{text}");
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "files were left behind");
+}
