@@ -188,6 +188,7 @@ impl Cell {
     /// A full checkpoint in today's segment: the journal before it is no longer needed.
     fn renew(&mut self, now: Timestamp) -> Op {
         self.segment_at = now;
+        self.seq += 1;
         Op::Renew { at: now, seq: self.seq, body: self.take_history() }
     }
 

@@ -50,6 +50,13 @@ pub(crate) enum Command {
         /// Told whether anything was asked.
         reply: oneshot::Sender<bool>,
     },
+    /// Which of these runs does the worker not have?
+    Missing {
+        /// Runs that are its own by their ids.
+        runs: Vec<RunId>,
+        /// Where to.
+        reply: oneshot::Sender<Vec<RunId>>,
+    },
     /// A run's inbox was read.
     Inbox {
         /// Whose.

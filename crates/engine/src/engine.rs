@@ -1,7 +1,7 @@
 //! The engine of one member: its workers, and the handle everybody else holds.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -25,6 +25,7 @@ use crate::record::Parent;
 use crate::settings::Settings;
 use crate::store::{RunSummary, Store};
 use crate::view::{RunLine, RunView};
+use crate::watch;
 use crate::worker::Worker;
 
 /// Finds the graph of a version or of a workflow's published version; see `workflow::Catalog`.
@@ -136,7 +137,7 @@ impl Engine {
         shared
             .member
             .depend_on(Box::new(move || weak.upgrade().is_none_or(|shared| shared.is_alive())));
-        shared.slow.spawn(poll_inbox(Arc::downgrade(&shared), stop.clone()));
+        shared.slow.spawn(watch::watch(Arc::downgrade(&shared), stop.clone()));
         Ok((Self { shared }, Threads { stop, slow: Some(slow), workers }))
     }
 
@@ -265,30 +266,8 @@ impl Drop for Threads {
     }
 }
 
-/// How often signals to runs that have nothing to flush are looked for.
-const INBOX_EVERY: Duration = Duration::from_millis(500);
 /// A worker silent for so long is not alive.
 const PULSE_MAX_MS: u64 = 2_000;
-
-/// Finds signals that came through the database. Verdicts of flushes tell of them too; a run that
-/// is idle has none.
-#[expect(clippy::disallowed_methods, reason = "a poll in real time")]
-async fn poll_inbox(shared: Weak<Shared>, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(INBOX_EVERY) => {}
-        }
-        let Some(shared) = shared.upgrade() else { return };
-        if shared.live.load(Ordering::Relaxed) == 0 {
-            continue;
-        }
-        // The database being away is told by the flusher.
-        for (_, run) in shared.store.signalled().await.unwrap_or_default() {
-            shared.send(run, Command::Signalled(run));
-        }
-    }
-}
 
 fn monotonic_ms(clock: &dyn Clock) -> u64 {
     clock.monotonic().as_millis() as u64
@@ -362,10 +341,30 @@ impl Shared {
         receiver
     }
 
-    /// Tells the worker of a run; the worker follows from the id.
-    pub(crate) fn send(&self, run: RunId, command: Command) {
+    /// The worker of a run follows from the id.
+    fn worker_of(&self, run: RunId) -> usize {
         let (_, low) = run.0.as_u64_pair();
-        let worker = (low % self.workers.len() as u64) as usize;
+        (low % self.workers.len() as u64) as usize
+    }
+
+    /// Those of these runs that no worker has.
+    pub(crate) async fn missing(&self, runs: Vec<RunId>) -> Vec<RunId> {
+        let mut shares = vec![Vec::new(); self.workers.len()];
+        for run in runs {
+            shares[self.worker_of(run)].push(run);
+        }
+        let mut missing = Vec::new();
+        for (worker, runs) in shares.into_iter().enumerate() {
+            let (reply, answer) = oneshot::channel();
+            let _ = self.workers[worker].send(Command::Missing { runs, reply });
+            missing.extend(answer.await.unwrap_or_default());
+        }
+        missing
+    }
+
+    /// Tells the worker of a run.
+    pub(crate) fn send(&self, run: RunId, command: Command) {
+        let worker = self.worker_of(run);
         // A closed channel: the member is going down, recovery will see to the run.
         let _ = self.workers[worker].send(command);
     }

@@ -39,6 +39,7 @@ pub mod state;
 pub mod store;
 mod timers;
 mod view;
+mod watch;
 pub mod wire;
 mod worker;
 

@@ -90,6 +90,19 @@ async fn watch_suspect(shared: &Shared, workspace: WorkspaceId, run: RunId) {
 /// A suspect is watched for so many times half a second.
 const SUSPECT_LOOKS: u32 = 10;
 
+/// Takes up a live run that is ours already.
+pub(crate) async fn take_up(
+    shared: &Shared,
+    workspace: WorkspaceId,
+    run: RunId,
+) -> Result<(), Problem> {
+    if let Some(RunRecord::Live(live)) = shared.store.find(workspace, run).await? {
+        let adopted = adopt(shared, live, None).await?;
+        shared.send(run, Command::Adopt(Box::new(adopted)));
+    }
+    Ok(())
+}
+
 async fn adopt(
     shared: &Shared,
     live: LiveRun,

@@ -168,6 +168,10 @@ impl Worker {
                     self.feed(run, Input::Answered { activation, decision });
                 }
             }
+            Command::Missing { mut runs, reply } => {
+                runs.retain(|run| !self.cells.contains_key(run));
+                let _ = reply.send(runs);
+            }
             Command::Inbox { run, signals, cancel } => self.inbox(run, signals, cancel),
             Command::Tick => {}
         }
@@ -221,6 +225,7 @@ impl Worker {
             began: self.shared.clock.monotonic(),
         };
         self.insert(cell);
+        kernel::fault!("run.started");
         self.feed(run, Input::Begin);
         if self.cells.contains_key(&run) {
             let soon = SignedDuration::try_from(self.shared.settings.visible_after);
@@ -248,6 +253,9 @@ impl Worker {
         let now = self.shared.clock.now();
         let ago = now.duration_since(state.start.at).max(SignedDuration::ZERO).unsigned_abs();
         let run = state.run;
+        if self.cells.contains_key(&run) {
+            return;
+        }
         let cell = Cell {
             durable: state.position,
             epoch,
