@@ -18,11 +18,11 @@ pub(crate) async fn up(config: &Config, uses: Use) -> Result<(), Problem> {
     let mut asked = Asked::listen()?;
     let system = tokio::select! {
         started = System::start(config, uses) => started?,
-        () = asked.to_stop() => return Ok(()),
+        () = asked.signalled() => return Ok(()),
     };
     announce(&system);
     tokio::select! {
-        () = asked.to_stop() => tracing::info!("stopping"),
+        () = asked.signalled() => tracing::info!("stopping"),
         () = system.database_ended() => {
             system.stop().await;
             let detail = "The private PostgreSQL ended by itself; its log is in the data directory.";
@@ -31,7 +31,7 @@ pub(crate) async fn up(config: &Config, uses: Use) -> Result<(), Problem> {
     }
     tokio::select! {
         () = system.stop() => {}
-        () = asked.to_stop() => tracing::warn!("asked twice: ending at once"),
+        () = asked.signalled() => tracing::warn!("asked twice: ending at once"),
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ impl Asked {
         })
     }
 
-    async fn to_stop(&mut self) {
+    async fn signalled(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -71,6 +71,18 @@ async fn a_run_that_fails_is_printed_and_fails_the_command() {
 }
 
 #[tokio::test]
+async fn a_file_whose_workflow_keeps_no_runs_is_shown_all_the_same() {
+    let folder = Folder::new("run-kept");
+    let settings = "settings: { keep_runs: { succeeded: none, failed: none } }\nnodes:";
+    folder.write("greet.yaml", &GREET.replacen("nodes:", settings, 1));
+    let mut command = flowforge(&folder);
+    command.args(["run", "greet.yaml", "--data-dir", "data", "--json", "--input"]);
+    let shown = output(command.arg(r#"{"name":"Ada"}"#)).await;
+    assert!(shown.status.success(), "{}", complaint(&shown));
+    assert_eq!(at(&printed(&shown), "/status"), "succeeded");
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_run_is_refused_with_its_place() {
     let folder = Folder::new("run-refused");
     let broken = GREET.replace("core.stop_and_error", "core.stop_and_eror");

@@ -53,14 +53,14 @@ struct End {
     /// Answer of the webhook.
     answer: Option<(u16, String)>,
     /// State and outputs of every activation, but for the trigger's, which names the request.
-    nodes: BTreeMap<String, Vec<(String, Value)>>,
+    nodes: BTreeMap<String, Vec<(String, String)>>,
     files: BTreeMap<String, Vec<u8>>,
     runs: i64,
 }
 
 fn walk(nths: &[u32]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let failures = runtime.block_on(walk_all(nths));
+    let failures = tokio::task::LocalSet::new().block_on(&runtime, walk_all(nths));
     assert!(failures.is_empty(), "{} cases failed:\n{}", failures.len(), failures.join("\n"));
 }
 
@@ -76,11 +76,11 @@ async fn walk_all(nths: &[u32]) -> Vec<String> {
                 let (example, calm, gate) =
                     (Arc::clone(&example), Arc::clone(&calm), Arc::clone(&gate));
                 let fault = format!("{point}:{nth}");
-                cases.spawn(async move {
+                cases.spawn_local(async move {
                     let _place = gate.acquire().await.unwrap();
                     let name = format!("{} {fault}", example.file);
-                    let case = tokio::task::spawn(async move { crash(&example, &fault, &calm).await });
-                    (name, case.await)
+                    let case = async move { crash(&example, &fault, &calm).await };
+                    (name, tokio::task::spawn_local(case).await)
                 });
             }
         }
@@ -182,11 +182,13 @@ impl World {
     /// What the run has left.
     async fn end(&self, view: &Value, answer: Option<(u16, String)>) -> End {
         let mut nodes = BTreeMap::new();
+        let folder = self.folder.to_str().unwrap();
         for (name, activations) in view["nodes"].as_object().unwrap() {
             let shown = activations.as_array().unwrap().iter().map(|one| {
                 let status = one["status"].as_str().unwrap().to_owned();
                 let is_trigger = one["outputs"][0][0]["json"]["webhookUrl"].is_string();
-                (status, if is_trigger { Value::Null } else { one["outputs"].clone() })
+                let outputs = if is_trigger { String::new() } else { one["outputs"].to_string() };
+                (status, outputs.replace(folder, "FOLDER"))
             });
             nodes.insert(name.clone(), shown.collect());
         }
@@ -198,7 +200,8 @@ impl World {
                 files.insert(name, std::fs::read(entry.path()).unwrap());
             }
         }
-        let count = "SELECT (SELECT count(*) FROM forge.history) + (SELECT count(*) FROM forge.runs)";
+        let count =
+            "SELECT (SELECT count(*) FROM forge.history) + (SELECT count(*) FROM forge.runs)";
         let runs = self.database.superuser().await.query_one(count, &[]).await.unwrap().get(0);
         let status = view["status"].as_str().unwrap().to_owned();
         End { status, answer, nodes, files, runs }
@@ -299,7 +302,26 @@ async fn crash(example: &Example, fault: &str, calm: &End) -> bool {
     }
     let view = ended(&mut process, &again.run_id()).await.unwrap();
     let end = world.end(&view, answer(example, &again)).await;
-    assert_eq!(&end, calm, "{view}\n{}", process.log());
+    if let Some(difference) = difference(&end, calm) {
+        panic!("{difference}\n{}", process.log());
+    }
     process.kill().await;
     died
+}
+
+/// What differs first, in a line that can be read.
+fn difference(end: &End, calm: &End) -> Option<String> {
+    let simple = |end: &End| format!("{} {:?} {} runs", end.status, end.answer, end.runs);
+    if simple(end) != simple(calm) {
+        return Some(format!("{} instead of {}", simple(end), simple(calm)));
+    }
+    let names: BTreeSet<_> = end.nodes.keys().chain(calm.nodes.keys()).collect();
+    let node = names.into_iter().find(|name| end.nodes.get(*name) != calm.nodes.get(*name));
+    if let Some(name) = node {
+        let shown = |end: &End| format!("{:.2000}", format!("{:?}", end.nodes.get(name)));
+        return Some(format!("node {name}: {} instead of {}", shown(end), shown(calm)));
+    }
+    let names: BTreeSet<_> = end.files.keys().chain(calm.files.keys()).collect();
+    let file = names.into_iter().find(|name| end.files.get(*name) != calm.files.get(*name));
+    file.map(|name| format!("the file {name} differs or is missing"))
 }

@@ -217,6 +217,7 @@ async fn a_shutdown_lets_the_response_under_way_finish_and_takes_nothing_new() {
         ..Wanted::default()
     };
     let app = App::with(wanted).await;
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it below")]
     let slow = tokio::spawn(app.owner(Method::GET, "/v1/test/slow").send());
     began.notified().await;
     app.stop.cancel();

@@ -41,7 +41,7 @@ impl fmt::Display for Span {
         let (unit, factor) = UNITS
             .iter()
             .rev()
-            .find(|(_, factor)| millis % factor == 0 && millis >= *factor)
+            .find(|(_, factor)| millis.is_multiple_of(*factor) && millis >= *factor)
             .unwrap_or(&UNITS[0]);
         write!(f, "{}{unit}", millis / factor)
     }

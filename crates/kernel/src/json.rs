@@ -57,6 +57,7 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Er
     T::deserialize(value)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place where text becomes a value")]
 fn strict(text: &[u8]) -> Result<Value, JsonError> {
     serde_json::from_slice(text).map_err(|error| {
         let what = error.to_string();

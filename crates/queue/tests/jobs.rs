@@ -239,6 +239,7 @@ async fn a_claim_whose_answer_was_lost_is_given_back_before_the_next() {
                WHERE application_name LIKE '%jobs' AND datname = current_database()";
     let block = world.db.superuser().await;
     block.batch_execute("BEGIN; LOCK TABLE forge.jobs").await.unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it below")]
     let claim = tokio::spawn({
         let queue = world.queue.clone();
         async move { queue.claim("default", 10).await }

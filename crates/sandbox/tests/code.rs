@@ -327,6 +327,7 @@ fn cancelling_ends_the_run_at_once() {
         let pool = pool();
         let request = request("while (true) {}", &[]);
         let cancel = request.cancel.clone();
+        #[expect(clippy::disallowed_methods, reason = "the test waits for it below")]
         let running = tokio::spawn({
             let pool = pool.clone();
             async move { pool.run(request).await }
@@ -367,6 +368,7 @@ fn more_runs_than_children_wait_their_turn() {
     wait(async {
         let pool = pool_of(SandboxSettings { children_max: 2, ..settings("code-host") });
         let code = "let n = 0; for (let i = 0; i < 1e5; i++) n += i; return n";
+        #[expect(clippy::disallowed_methods, reason = "the test waits for them below")]
         let runs: Vec<_> = (0..8)
             .map(|_| {
                 let pool = pool.clone();

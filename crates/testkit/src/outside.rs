@@ -65,6 +65,7 @@ impl Outside {
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
+        #[expect(clippy::disallowed_methods, reason = "held, and aborted with this value")]
         let task = tokio::task::spawn(async move {
             axum::serve(listener, router).await.expect("it serves as long as it is wanted");
         });

@@ -51,6 +51,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
         let weather = Arc::new(watch::Sender::new(Weather::Fair));
+        #[expect(clippy::disallowed_methods, reason = "held, and aborted with the proxy")]
         let task = tokio::task::spawn(accept(listener, PathBuf::from(socket), weather.subscribe()));
         Self { port, database: part("dbname="), weather, task }
     }
@@ -87,6 +88,7 @@ async fn accept(listener: TcpListener, socket: PathBuf, weather: watch::Receiver
         if *weather.borrow() == Weather::Cut {
             continue;
         }
+        #[expect(clippy::disallowed_methods, reason = "a connection; it ends when either side closes")]
         tokio::task::spawn(carry(client, socket.clone(), weather.clone()));
     }
 }

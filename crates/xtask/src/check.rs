@@ -12,6 +12,9 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+/// One check; an error is its finding.
+type Check = fn() -> Result<()>;
+
 /// How many checks passed and failed.
 pub(crate) struct Outcome {
     /// Checks without a finding.
@@ -22,7 +25,7 @@ pub(crate) struct Outcome {
 
 /// Runs every check and says of each how it went.
 pub(crate) fn lane() -> Outcome {
-    let checks: [(&str, fn() -> Result<()>); 4] = [
+    let checks: [(&str, Check); 4] = [
         ("formatting", || command(&["fmt", "--all", "--check"])),
         ("tidy", || tidy::run(tidy::Ratchet::Hold)),
         ("licences", licences::run),

@@ -159,6 +159,7 @@ async fn fencing_waits_for_a_flush_under_way_and_the_run_it_starts_is_taken_over
     let run = new_run();
     world.offer(run, 0, start(Some("held")));
     until_blocked(&world).await;
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it below")]
     let fencing = {
         let member = world.member.clone();
         tokio::spawn(async move { member.leave().await })

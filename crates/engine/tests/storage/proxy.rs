@@ -32,6 +32,7 @@ impl Proxy {
         let file = Path::new(&socket).file_name().unwrap().to_owned();
         let listener = UnixListener::bind(directory.join(file)).unwrap();
         let state = Arc::new(State::default());
+        #[expect(clippy::disallowed_methods, reason = "held, and aborted with the proxy")]
         let accepting = tokio::spawn(accept(listener, socket.clone(), state.clone()));
         let host = Path::new(&socket).parent().unwrap().to_str().unwrap().to_owned();
         let there = url.replace(&host, directory.to_str().unwrap());
@@ -70,6 +71,7 @@ fn socket_of(url: &str) -> String {
 
 async fn accept(listener: UnixListener, server: String, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
+        #[expect(clippy::disallowed_methods, reason = "a connection of the test's own; it ends with the runtime")]
         tokio::spawn(carry(client, server.clone(), state.clone()));
     }
 }

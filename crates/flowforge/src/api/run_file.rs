@@ -11,7 +11,7 @@ use node::TriggerKind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use workflow::service::{Author, Incoming, store_file};
-use workflow::{Catalog, Document, Graph, MediaType};
+use workflow::{Catalog, Document, Graph, MediaType, Retention};
 
 /// Longest time a call waits for the end of its run.
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -59,14 +59,14 @@ pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<RunVie
         pins: body.pins,
         answer: AnswerWhen::Ended,
     })?;
-    match tokio::time::timeout(WAIT_MAX, started.answer).await {
+    let answered = tokio::time::timeout(WAIT_MAX, started.answer).await;
+    if let Ok(Ok(Err(problem))) = answered {
         // Not let in after all, or lost before it was durable.
-        Ok(Ok(Err(problem))) => return Err(problem),
-        Ok(Ok(Ok(_)) | Err(_)) | Err(_) => {}
+        return Err(problem);
     }
     let view = engine.find_run(cx.workspace(), started.run).await?;
     view.ok_or_else(|| {
-        let detail = format!("Run {} is over and its workflow keeps no runs.", started.run);
+        let detail = format!("Run {} is over and was not kept.", started.run);
         Problem::new(codes::RUN_NOT_FOUND, detail)
     })
 }
@@ -78,7 +78,14 @@ async fn store(cx: &ActionContext, body: &RunFile) -> Result<Arc<Graph>, Problem
         Problem::new(codes::REQUEST_UNSUPPORTED, detail)
     })?;
     let bytes = body.document.as_bytes();
-    let (document, source, notes) = Document::read_bytes(bytes, media_type)?;
+    let (mut document, source, notes) = Document::read_bytes(bytes, media_type)?;
+    // Whoever runs a file wants to see what it did, even where the workflow keeps no runs.
+    let keep = &mut document.settings.keep_runs;
+    for kept in [&mut keep.succeeded, &mut keep.failed] {
+        if *kept == Retention::None {
+            *kept = Retention::Days(1);
+        }
+    }
     let incoming = Incoming { document, source: Some(source), notes };
     let catalog = cx.service::<Catalog>();
     let author = Author {

@@ -77,9 +77,10 @@ fn unregistered(tree: &Tree, path: &str, text: &str) -> Vec<Finding> {
         let mut names = attributes.map(|line| line.trim_start_matches("function::"));
         names.any(|line| DECLARATIONS.iter().any(|start| line.starts_with(start)))
     };
-    let listed: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.trim().trim_start_matches('&').strip_suffix("::FUNCTION,"))
+    let before = text.split("::FUNCTION").collect::<Vec<_>>();
+    let listed: Vec<&str> = before[..before.len() - 1]
+        .iter()
+        .filter_map(|part| part.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next())
         .collect();
     let mut findings = Vec::new();
     for name in modules(text).filter(declares).filter(|name| !listed.contains(name)) {

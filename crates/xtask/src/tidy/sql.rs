@@ -76,7 +76,7 @@ fn begins_a_statement(literal: &str) -> bool {
     let follows = |start: &&str| {
         text.strip_prefix(*start).is_some_and(|rest| rest.starts_with(|c: char| c != '"'))
     };
-    is_text && BEGINNINGS.iter().any(|start| follows(&start))
+    is_text && BEGINNINGS.iter().any(follows)
 }
 
 #[cfg(test)]
