@@ -52,7 +52,10 @@ async fn front(test: &TestDatabase) -> u16 {
     let socket = format!("{directory}/.s.PGSQL.5432");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    #[expect(clippy::disallowed_methods, reason = "a server of the test's own; it ends with the runtime")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a server of the test's own; it ends with the runtime"
+    )]
     tokio::spawn(async move {
         loop {
             let (outside, _) = listener.accept().await.unwrap();

@@ -37,7 +37,10 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let (answer, seen) = (Arc::new(answer), asked.clone());
-        #[expect(clippy::disallowed_methods, reason = "a server of the test's own; it ends with the runtime")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a server of the test's own; it ends with the runtime"
+        )]
         tokio::spawn(async move {
             loop {
                 let (socket, _) = listener.accept().await.unwrap();

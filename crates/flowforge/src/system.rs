@@ -142,7 +142,10 @@ impl System {
         match Self::begin(config, &uses, &mut store, address).await {
             Ok((member, server, first_key)) => {
                 let stop = CancellationToken::new();
-                #[expect(clippy::disallowed_methods, reason = "held by the system, which waits for its end")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "held by the system, which waits for its end"
+                )]
                 let server = tokio::task::spawn(server.run(listener, stop.clone()));
                 Ok(Self { store, member, address, first_key, stop, server })
             }

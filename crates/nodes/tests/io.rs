@@ -140,7 +140,10 @@ async fn server(
     let address = format!("http://{}", listener.local_addr().unwrap());
     let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let seen = asked.clone();
-    #[expect(clippy::disallowed_methods, reason = "a server of the test's own; it ends with the runtime")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a server of the test's own; it ends with the runtime"
+    )]
     tokio::spawn(async move {
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();

@@ -88,7 +88,10 @@ async fn accept(listener: TcpListener, socket: PathBuf, weather: watch::Receiver
         if *weather.borrow() == Weather::Cut {
             continue;
         }
-        #[expect(clippy::disallowed_methods, reason = "a connection; it ends when either side closes")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a connection; it ends when either side closes"
+        )]
         tokio::task::spawn(carry(client, socket.clone(), weather.clone()));
     }
 }

@@ -71,7 +71,10 @@ fn socket_of(url: &str) -> String {
 
 async fn accept(listener: UnixListener, server: String, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
-        #[expect(clippy::disallowed_methods, reason = "a connection of the test's own; it ends with the runtime")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a connection of the test's own; it ends with the runtime"
+        )]
         tokio::spawn(carry(client, server.clone(), state.clone()));
     }
 }

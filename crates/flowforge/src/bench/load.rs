@@ -275,7 +275,10 @@ mod tests {
     async fn server(answers: &'static [&'static str]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        #[expect(clippy::disallowed_methods, reason = "a server of the test's own; it ends with the runtime")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a server of the test's own; it ends with the runtime"
+        )]
         tokio::task::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut buffer = [0_u8; 4096];

@@ -93,7 +93,10 @@ impl App {
         let listener = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        #[expect(clippy::disallowed_methods, reason = "held by the test's app, which waits for its end")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "held by the test's app, which waits for its end"
+        )]
         let served = tokio::spawn(server.run(listener, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { test, address, services, stop, served, client, _engine: running }

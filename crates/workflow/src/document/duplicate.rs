@@ -26,7 +26,10 @@ pub(super) fn first_duplicate(text: &[u8]) -> Option<(String, usize, usize)> {
             b'"' => {
                 let end = string_end(text, at);
                 if let (true, Some(Some(keys))) = (key_next, open.last_mut()) {
-                    #[expect(clippy::disallowed_methods, reason = "a single text: there are no numbers in it")]
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "a single text: there are no numbers in it"
+                    )]
                     let key: String = serde_json::from_slice(&text[at..end]).unwrap_or_default();
                     if keys.contains(&key) {
                         let (line, column) = place(text, at);
