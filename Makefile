@@ -49,7 +49,7 @@ test: setup
 	@cargo xtask test
 
 sim: setup
-	FLOWFORGE_SIM_SEEDS=$(SEEDS) cargo test --release --package flowforge-engine --test simulator
+	FLOWFORGE_SIM_SEEDS=$(SEEDS) cargo test --release --package flowforge-engine --test simulation
 
 crash: setup
 	cargo test --package flowforge --test crash -- --include-ignored --nocapture

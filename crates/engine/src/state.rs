@@ -145,7 +145,8 @@ impl RunState {
         let count = plan.graph.nodes.len();
         let data = RunData {
             names: Arc::clone(&plan.graph.names),
-            nodes: vec![Arc::new(NodeData::default()); count],
+            // All the same empty one until each is written to.
+            nodes: std::iter::repeat_n(Arc::new(NodeData::default()), count).collect(),
         };
         let gathered = plan
             .graph

@@ -93,7 +93,6 @@ impl Worker {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the node's time limit, in real time")]
     fn await_later(
         &self,
         run: RunId,
