@@ -92,15 +92,18 @@ impl Cell {
 
     fn keep(&self) -> Retention {
         let settings = &self.graph().settings;
-        let called = self.state.start.parent.is_some();
-        match self.state.status {
-            // A caller that crashes finds its children's results in history.
-            RunStatus::Succeeded if called && settings.keep_succeeded == Retention::None => {
-                Retention::Days(1)
-            }
+        let keep = match self.state.status {
             RunStatus::Succeeded => settings.keep_succeeded,
-            _ => settings.keep_failed,
-        }
+            RunStatus::Failed
+            | RunStatus::Cancelled
+            | RunStatus::Queued
+            | RunStatus::Running
+            | RunStatus::Waiting => settings.keep_failed,
+        };
+        // A caller that crashes finds its children's results in history, and so does whoever comes
+        // again with the same key.
+        let asked_for = self.state.start.parent.is_some() || self.key.is_some();
+        if keep == Retention::None && asked_for { Retention::Days(1) } else { keep }
     }
 
     /// Whether something waits for the start to be durable.
@@ -121,9 +124,13 @@ impl Cell {
         let settings = &self.graph().settings;
         let timeout = SignedDuration::try_from(settings.timeout.unwrap_or(timeout)).ok();
         let deadline = timeout.and_then(|timeout| self.state.start.at.checked_add(timeout).ok());
-        let renew = self.segment_at.saturating_add(SEGMENT_AGE_MAX).unwrap_or(Timestamp::MAX);
         let deadline = deadline.map(|at| (at, Timer::Deadline));
-        deadline.into_iter().chain([(renew, Timer::Renew)])
+        deadline.into_iter().chain([(self.renew_at(), Timer::Renew)])
+    }
+
+    /// When its journal segment is old.
+    pub(crate) fn renew_at(&self) -> Timestamp {
+        self.segment_at.saturating_add(SEGMENT_AGE_MAX).unwrap_or(Timestamp::MAX)
     }
 
     /// The next operation, if one is due and none is on its way. Marks it as on its way.
@@ -133,7 +140,7 @@ impl Cell {
         }
         let over = self.state.status.is_final();
         let op = match (self.stage, over) {
-            (Stage::New, true) if self.keep() == Retention::None && self.key.is_none() => {
+            (Stage::New, true) if self.keep() == Retention::None => {
                 self.stage = Stage::Ending;
                 return Next::Forget;
             }

@@ -33,6 +33,10 @@ use crate::wire;
 const PLANS_MAX: usize = 1_000;
 /// Commands handled before tasks of the thread get their turn.
 const COMMANDS_AT_ONCE: usize = 256;
+/// Inputs that follow from one another before other runs and the worker's pulse get their turn.
+const INPUTS_AT_ONCE: usize = 256;
+/// How soon a run is looked at again that could not be moved to today's journal segment.
+const RENEW_LOOK: SignedDuration = SignedDuration::from_secs(10);
 /// The longest a worker sleeps, so that it is seen to live.
 const NAP_MAX: Duration = Duration::from_millis(500);
 
@@ -115,14 +119,19 @@ impl Worker {
                     }
                 }
                 Timer::Lease => self.release(run),
-                Timer::Renew => {
-                    self.flush(run);
-                    self.set_long_timers(run);
-                }
+                Timer::Renew => self.renew(run, now),
                 Timer::Due(activation) => self.feed(run, Input::Due { activation }),
                 Timer::Deadline => self.feed(run, Input::TimedOut),
             }
         }
+    }
+
+    /// Moves a run to today's journal segment, or looks again soon: something of it may be on its way.
+    fn renew(&mut self, run: RunId, now: Timestamp) {
+        self.flush(run);
+        let Some(cell) = self.cells.get(&run) else { return };
+        let soon = now.saturating_add(RENEW_LOOK).unwrap_or(Timestamp::MAX);
+        self.timers.add(cell.renew_at().max(soon), run, Timer::Renew);
     }
 
     /// Sets what lies hours ahead; runs that end at once never come here.
@@ -152,6 +161,7 @@ impl Worker {
             Command::ErrorTold(run) => {
                 if let Some(cell) = self.cells.get_mut(&run) {
                     cell.error_told = true;
+                    cell.in_flight = false;
                     self.flush(run);
                 }
             }
@@ -298,10 +308,12 @@ impl Worker {
         Some(cell)
     }
 
-    /// Feeds an input to a run, and everything that follows at once from it.
+    /// Feeds an input to a run, and what follows at once from it: a loop without an end does not
+    /// keep the thread.
     fn feed(&mut self, run: RunId, input: Input) {
         let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
+        for _ in 0..INPUTS_AT_ONCE {
+            let Some(input) = inputs.pop_front() else { break };
             let Some(cell) = self.cells.get_mut(&run) else { return };
             let mut actions = std::mem::take(&mut self.actions);
             let now = self.shared.clock.now();
@@ -311,6 +323,9 @@ impl Worker {
                 self.act(run, action, &mut inputs);
             }
             self.actions = actions;
+        }
+        for input in inputs {
+            let _ = self.commands.send(Command::Input(run, input));
         }
         self.flush(run);
     }

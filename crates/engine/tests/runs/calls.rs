@@ -1,0 +1,63 @@
+//! Runs that call runs, across the death of the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use engine::{AnswerWhen, RunStatus};
+use tokio::sync::Semaphore;
+use workflow::{Retention, Settings};
+
+use crate::nodes::{Does, items, numbers, row};
+use crate::world::{World, told};
+
+/// Two children: the first has returned when the process dies, the second has not.
+#[tokio::test]
+async fn a_call_goes_on_with_the_children_that_had_not_returned() {
+    let gate = Arc::new(Semaphore::new(1));
+    let child = row("child", &[Does::Trigger, Does::Gate(gate.clone())], Settings::default());
+    let parent = row("parent", &[Does::Trigger, Does::Call("child", true)], Settings::default());
+    let mut world = World::new([child, parent]).await;
+    let (run, _) = world.start("parent", items(2), AnswerWhen::Ended);
+    world.until_number("SELECT count(*) FROM forge.history", 1).await;
+    // The child's result stands in the parent's journal too.
+    world.until_number("SELECT count(*) FROM forge.journal WHERE seq = 2", 1).await;
+    world.die_and_recover().await;
+    gate.add_permits(1);
+    let view = world.until(run, |view| view.status.is_final()).await;
+    assert_eq!(view.status, RunStatus::Succeeded);
+    assert_eq!(numbers(&view.nodes["n1"][0].outputs[0]), [0, 1]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_called_run_that_is_not_kept_is_still_found_by_its_caller() {
+    let effects = Arc::new(AtomicUsize::new(0));
+    let nodes = [Does::Trigger, Does::Effect(effects.clone()), Does::Fail];
+    let unkept = Settings {
+        keep_succeeded: Retention::None,
+        keep_failed: Retention::None,
+        ..Settings::default()
+    };
+    let child = row("child", &nodes, unkept);
+    let parent = row("parent", &[Does::Trigger, Does::Call("child", true)], Settings::default());
+    let world = World::new([child, parent]).await;
+    let (_, answer) = world.start("parent", items(1), AnswerWhen::Ended);
+    assert_eq!(told(answer).await.status, RunStatus::Failed);
+    assert_eq!(effects.load(Ordering::SeqCst), 1);
+    assert_eq!(world.number("SELECT count(*) FROM forge.history WHERE class = 1").await, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_run_that_does_not_wait_for_its_calls_ends_and_they_run() {
+    let effects = Arc::new(AtomicUsize::new(0));
+    let child = row("child", &[Does::Trigger, Does::Effect(effects.clone())], Settings::default());
+    let parent = row("parent", &[Does::Trigger, Does::Call("child", false)], Settings::default());
+    let world = World::new([child, parent]).await;
+    let (_, answer) = world.start("parent", items(3), AnswerWhen::Ended);
+    let answer = told(answer).await;
+    assert_eq!((answer.status, numbers(&answer.last_items)), (RunStatus::Succeeded, vec![0, 1, 2]));
+    world.until_number("SELECT count(*) FROM forge.history", 4).await;
+    assert_eq!(effects.load(Ordering::SeqCst), 3);
+    world.end().await;
+}

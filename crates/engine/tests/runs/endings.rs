@@ -1,0 +1,71 @@
+//! How runs end, and who hears of it.
+
+use std::sync::Arc;
+
+use engine::{AnswerWhen, RunStatus};
+use jiff::SignedDuration;
+use tokio::sync::Semaphore;
+use workflow::{Retention, Settings};
+
+use crate::nodes::{Does, WORKSPACE, items, looped, numbers, row};
+use crate::world::{World, told};
+
+#[tokio::test]
+async fn a_run_that_fails_ends_after_its_error_workflow_was_told() {
+    let told_of = row("told", &[Does::Trigger], Settings::default());
+    let settings = Settings { error_workflow: Some("told".to_owned()), ..Settings::default() };
+    let failing = row("failing", &[Does::Trigger, Does::Fail], settings);
+    let world = World::new([told_of, failing]).await;
+    let (_, answer) = world.start("failing", items(1), AnswerWhen::Ended);
+    assert_eq!(told(answer).await.status, RunStatus::Failed);
+    assert_eq!(world.number("SELECT count(*) FROM forge.history").await, 2);
+    world.end().await;
+}
+
+/// A day has passed and the run's end is on its way, held up by the database.
+#[tokio::test]
+async fn an_old_segment_does_not_stop_a_worker_whose_database_is_slow() {
+    let gate = Arc::new(Semaphore::new(0));
+    let long = row("long", &[Does::Trigger, Does::Gate(gate.clone())], Settings::default());
+    let short = row("short", &[Does::Trigger], Settings::default());
+    let world = World::new([long, short]).await;
+    let (run, answer) = world.start("long", items(1), AnswerWhen::Ended);
+    world.until_number("SELECT count(*) FROM forge.runs", 1).await;
+    let blocker = world.db.superuser().await;
+    blocker.batch_execute("BEGIN; LOCK TABLE forge.runs IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    gate.add_permits(1);
+    world.until(run, |view| view.status == RunStatus::Succeeded).await;
+    world.advance(SignedDuration::from_hours(30));
+    world.until(run, |view| view.status == RunStatus::Succeeded).await;
+    blocker.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(told(answer).await.status, RunStatus::Succeeded);
+    world.end().await;
+}
+
+/// The loop has no end but the bound on activations; meanwhile the worker serves others and shows
+/// that it lives.
+#[tokio::test]
+async fn a_loop_without_an_end_does_not_keep_its_worker() {
+    let endless = looped("endless", Settings::default());
+    let short = row("short", &[Does::Trigger], Settings::default());
+    let world = World::new([endless, short]).await;
+    let (run, _) = world.start("endless", items(1), AnswerWhen::Ended);
+    let (_, answer) = world.start("short", items(1), AnswerWhen::Ended);
+    assert_eq!(told(answer).await.status, RunStatus::Succeeded);
+    assert!(!world.until(run, |_| true).await.status.is_final());
+    world.engine().cancel(WORKSPACE, run).await.unwrap();
+    world.until_number("SELECT count(*) FROM forge.history WHERE state = 'cancelled'", 1).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_repeated_start_gets_the_answer_of_a_run_that_its_workflow_does_not_keep() {
+    let settings = Settings { keep_succeeded: Retention::None, ..Settings::default() };
+    let world = World::new([row("unkept", &[Does::Trigger], settings)]).await;
+    let (first, answer) = world.start_keyed("unkept", items(2), AnswerWhen::Ended, Some("k"));
+    assert_eq!(told(answer).await.run, first);
+    let (_, answer) = world.start_keyed("unkept", items(3), AnswerWhen::Ended, Some("k"));
+    let answer = told(answer).await;
+    assert_eq!((answer.run, numbers(&answer.last_items)), (first, vec![0, 1]));
+    world.end().await;
+}
