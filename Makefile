@@ -18,6 +18,9 @@ DATA_DIR ?= .flowforge
 # `make sim SEEDS=100000`
 SEEDS ?= 2000
 
+# `make bench BENCH_FLAGS='--only webhook --seconds 3'`; bench/README.md lists the flags.
+BENCH_FLAGS ?=
+
 .PHONY: help setup build demo up check test sim crash bench contracts
 
 help:
@@ -27,7 +30,7 @@ help:
 	@echo 'make check   formatting, lints, tidy, licences (no tests)'
 	@echo 'make sim     the engine against SEEDS=$(SEEDS) seeds of crashes, delays and duplicates'
 	@echo 'make crash   every fault point times every example workflow'
-	@echo 'make bench   every workload, one JSON object a line'
+	@echo 'make bench   every workload beside its peers, one JSON object a line, a table at the end'
 	@echo 'make contracts  write the generated files in contracts/ anew'
 
 setup:
@@ -55,9 +58,7 @@ crash: setup
 	cargo test --package flowforge --test crash -- --include-ignored --nocapture
 
 bench: build
-	@for workload in webhook steps fanout start queue; do \
-		$(FLOWFORGE) bench --workload $$workload --json || exit 1; \
-	done
+	@node bench/run.mjs --flowforge $(FLOWFORGE) $(BENCH_FLAGS)
 
 contracts: setup
 	cargo xtask contracts

@@ -21,6 +21,9 @@ const BRANCHES: usize = 100;
 /// Inputs of one join: as many as a merge may have.
 const JOINED: usize = 10;
 
+/// What the webhook is called with, here and by those who measure others beside it.
+const WEBHOOK_BODY: &str = include_str!("../../../../bench/webhook.json").trim_ascii_end();
+
 /// Webhook → compute → if → respond: what a synchronous endpoint does.
 const WEBHOOK: &str = r#"
 format: 1
@@ -66,7 +69,7 @@ impl Called {
             Workload::Webhook => Self {
                 document: WEBHOOK.to_owned(),
                 path: "bench-webhook",
-                body: r#"{"price":12.5,"count":9,"customer":{"name":"Ada","city":"London"}}"#,
+                body: WEBHOOK_BODY,
                 units: 1,
             },
             Workload::Start => {
