@@ -56,6 +56,8 @@ pub(crate) async fn recover(shared: &Shared, suspects: &[Suspect]) -> Result<usi
         }
         taken.extend(some);
     }
+    // Runs that nobody owned, such as the sweep leaves them.
+    taken.extend(shared.store.take_due(TAKE_AT_ONCE).await?);
     let suspect = |run: RunId| suspects.iter().find(|suspect| suspect.run == run);
     taken.sort_by_key(|live| suspect(live.run).is_none());
     let mut count = 0;
@@ -181,10 +183,19 @@ fn state(run: RunId, plan: &Arc<Plan>, texts: &[Vec<u8>]) -> Result<RunState, Pr
     })
 }
 
-/// Puts a large body into the blob store; the operation then names it.
+/// Puts a large body into the blob store; the operation then names it. While the database is away it
+/// waits, as the flusher does: what a run has done is not thrown away because of that.
 pub(crate) async fn blob_body(shared: &Shared, mut op: FlushOp) -> Result<FlushOp, Problem> {
-    let bytes = op.op.body().to_vec();
-    let stored = shared.services.blobs.put(op.workspace, bytes).await?;
+    let mut wait = FIRST_LOOK;
+    let stored = loop {
+        match shared.services.blobs.put(op.workspace, op.op.body().to_vec()).await {
+            Ok(stored) => break stored,
+            Err(problem) if problem.retry_after_ms.is_none() => return Err(problem),
+            Err(problem) if shared.flusher.is_fenced() => return Err(problem),
+            Err(_) => pause(wait).await,
+        }
+        wait = (wait * 2).min(LAST_LOOK);
+    };
     let named = codec::blob(&stored.blob);
     match &mut op.op {
         Op::Start { body, .. }
@@ -204,28 +215,28 @@ pub(crate) async fn answer_of_key(
     key: &str,
     when: AnswerWhen,
 ) -> Result<Answer, Problem> {
-    let run = shared.store.find_key(workspace, key).await?.ok_or_else(|| {
+    let gone = || {
         let detail = "The run that held the idempotency key is gone; send the request again.";
         Problem::new(codes::REQUEST_CONFLICT, detail)
-    })?;
+    };
+    let run = shared.store.find_key(workspace, key).await?.ok_or_else(gone)?;
     let mut wait = FIRST_LOOK;
     for _ in 0..LOOKS_MAX {
-        if let Some(loaded) = load(shared, workspace, run).await? {
-            let state = loaded.state;
-            let due = match when {
-                AnswerWhen::Started => true,
-                AnswerWhen::Replied => state.reply.is_some() || state.status.is_final(),
-                AnswerWhen::Ended => state.status.is_final(),
-            };
-            if due {
-                return Ok(Answer {
-                    run,
-                    status: state.shown_status(),
-                    last_items: last_items(&state),
-                    reply: state.reply,
-                    error: state.problem,
-                });
-            }
+        // The key and its run are written by one statement: one that is not there is there no more.
+        let state = load(shared, workspace, run).await?.ok_or_else(gone)?.state;
+        let due = match when {
+            AnswerWhen::Started => true,
+            AnswerWhen::Replied => state.reply.is_some() || state.status.is_final(),
+            AnswerWhen::Ended => state.status.is_final(),
+        };
+        if due {
+            return Ok(Answer {
+                run,
+                status: state.shown_status(),
+                last_items: last_items(&state),
+                reply: state.reply,
+                error: state.problem,
+            });
         }
         pause(wait).await;
         wait = (wait * 2).min(LAST_LOOK);
@@ -240,7 +251,7 @@ const LOOKS_MAX: u32 = 120;
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the earlier run may be another member's: it is polled"
+    reason = "the earlier run may be another member's, or the database away: it is polled"
 )]
 async fn pause(wait: Duration) {
     tokio::time::sleep(wait).await;

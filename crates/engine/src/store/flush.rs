@@ -142,7 +142,7 @@ FROM unnest($3::"char"[], $4::uuid[], $5::uuid[], $6::int4[], $7::int4[], $8::da
 LEFT JOIN forge.runs r ON r.workspace_id = m.ws AND r.id = m.id
     AND r.owner IS NOT DISTINCT FROM $1 AND r.epoch = m.epoch
 WHERE CASE m.op
-    WHEN 's' THEN EXISTS (SELECT FROM forge.journal j WHERE j.segment = m.day
+    WHEN 's' THEN r.id IS NOT NULL AND EXISTS (SELECT FROM forge.journal j WHERE j.segment = m.day
         AND j.workspace_id = m.ws AND j.run_id = m.id AND j.seq = m.seq)
     WHEN 'p' THEN r.id IS NOT NULL AND EXISTS (SELECT FROM forge.journal j
         WHERE j.segment = r.segment AND j.workspace_id = m.ws AND j.run_id = m.id AND j.seq = m.seq)

@@ -1,9 +1,14 @@
 //! How runs end, and who hears of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::{AnswerWhen, RunStatus};
+use futures::future::BoxFuture;
 use jiff::SignedDuration;
+use kernel::item::BinaryRef;
+use kernel::{Problem, WorkspaceId, codes};
+use node::Blobs;
 use tokio::sync::Semaphore;
 use workflow::{Retention, Settings};
 
@@ -67,5 +72,62 @@ async fn a_repeated_start_gets_the_answer_of_a_run_that_its_workflow_does_not_ke
     let (_, answer) = world.start_keyed("unkept", items(3), AnswerWhen::Ended, Some("k"));
     let answer = told(answer).await;
     assert_eq!((answer.run, numbers(&answer.last_items)), (first, vec![0, 1]));
+    world.end().await;
+}
+
+/// Blobs that cannot be written so many times.
+struct Away(AtomicUsize, Arc<dyn Blobs>);
+
+impl Blobs for Away {
+    fn put<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<BinaryRef, Problem>> {
+        let less = |left: usize| left.checked_sub(1);
+        if self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
+            return self.1.put(workspace, bytes);
+        }
+        let mut problem = Problem::new(codes::DATABASE_UNAVAILABLE, "away");
+        problem.retry_after_ms = Some(1_000);
+        Box::pin(async move { Err(problem) })
+    }
+
+    fn get<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        blob: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Problem>> {
+        self.1.get(workspace, blob)
+    }
+}
+
+#[tokio::test]
+async fn a_large_run_waits_for_the_database_to_come_back() {
+    let blobs = Arc::new(Away(AtomicUsize::new(3), node::testing::services().blobs));
+    let large = row("large", &[Does::Trigger, Does::Grow(400_000)], Settings::default());
+    let world = World::with_blobs([large], blobs).await;
+    let (run, answer) = world.start("large", items(1), AnswerWhen::Ended);
+    assert_eq!(told(answer).await.status, RunStatus::Succeeded);
+    assert!(world.number("SELECT max(octet_length(body))::int8 FROM forge.history").await < 200);
+    world.until(run, |view| view.nodes["n1"][0].outputs[0].len() == 1).await;
+    world.end().await;
+}
+
+/// The sweep takes a run from an owner whom nobody knows; somebody has to take it up then.
+#[tokio::test]
+async fn a_run_that_nobody_owned_is_taken_up_when_its_timer_is_due() {
+    let gate = Arc::new(Semaphore::new(0));
+    let graph = row("gated", &[Does::Trigger, Does::Gate(gate.clone())], Settings::default());
+    let mut world = World::new([graph]).await;
+    let (run, _) = world.start("gated", items(1), AnswerWhen::Ended);
+    world.until_number("SELECT count(*) FROM forge.runs", 1).await;
+    world.die().await;
+    let disown = "UPDATE forge.runs SET owner = NULL, due_at = now();
+        INSERT INTO forge.timers SELECT now(), workspace_id, id FROM forge.runs";
+    world.db.superuser().await.batch_execute(disown).await.unwrap();
+    gate.add_permits(1);
+    world.live_again().await;
+    world.until(run, |view| view.status == RunStatus::Succeeded).await;
     world.end().await;
 }

@@ -142,11 +142,16 @@ impl World {
     /// The process dies and another one takes its place.
     pub(crate) async fn die_and_recover(&mut self) {
         self.die().await;
+        self.live_again().await;
+    }
+
+    pub(crate) async fn live_again(&mut self) {
         self.live().await;
         self.engine().recover(&[]).await.unwrap();
     }
 
-    async fn die(&mut self) {
+    /// The process dies.
+    pub(crate) async fn die(&mut self) {
         let Some(life) = self.life.take() else { return };
         life.member.halt().await;
         let end = move || {

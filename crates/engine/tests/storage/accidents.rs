@@ -12,7 +12,8 @@ use workflow::Retention;
 
 use crate::proxy::Proxy;
 use crate::world::{
-    WORKSPACE, World, end, join, new_run, park, progress, renew, start, store, until, whole,
+    WORKSPACE, World, end, flusher, join, new_run, park, progress, renew, start, store, until,
+    whole,
 };
 
 const OK: Result<Verdict, kernel::Problem> = Ok(Verdict::Ok { signals: 0 });
@@ -59,6 +60,26 @@ async fn a_run_that_is_started_twice_by_mistake_fails_alone() {
             _ => assert_eq!(answer.outcome, OK),
         }
     }
+}
+
+/// The other member's row is no sign that an earlier attempt of ours got through.
+#[tokio::test]
+async fn a_start_of_a_run_that_another_member_has_is_refused() {
+    let mut world = World::new().await;
+    let run = world.started().await;
+    let next = join(&world.db.database, "there", false).await;
+    let theirs = flusher(&world.db.database, next.id());
+    let (sender, mut verdicts) = tokio::sync::mpsc::unbounded_channel();
+    let sink = theirs.register(std::sync::Arc::new(move |flushed: Vec<_>| {
+        let _ = sender.send(flushed);
+    }));
+    let (workspace, lane, op) = (WORKSPACE, engine::flusher::Lane::Strict, start(None));
+    let epoch = engine::flusher::FIRST_EPOCH;
+    theirs.offer(engine::flusher::FlushOp { workspace, run, epoch, lane, sink, token: 1, op });
+    let verdict = verdicts.recv().await.unwrap().remove(0).outcome;
+    assert_eq!(verdict.unwrap_err().code, codes::RUN_UNSTORABLE);
+    assert_eq!(world.flush(run, progress(2)).await, OK);
+    theirs.close(Duration::ZERO);
 }
 
 #[tokio::test]
