@@ -17,7 +17,7 @@ fn path(function: &Function) -> String {
 }
 
 fn method(function: &Function) -> Method {
-    Method::from_bytes(function.method.as_str().as_bytes()).unwrap()
+    Method::from_bytes(function.method.as_str().as_bytes()).expect("methods have names")
 }
 
 fn call(app: &App, function: &Function, key: &str) -> RequestBuilder {

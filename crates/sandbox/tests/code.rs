@@ -78,13 +78,15 @@ fn report(line: &str) {
     println!("{line}");
 }
 
+/// Runs it to its end, and to the end of the children it has left behind: the next test counts its own.
 fn wait<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(work)
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let done = runtime.unwrap().block_on(work);
+    while !children().is_empty() {
+        std::thread::yield_now();
+    }
+    done
 }
 
 fn settings(argument: &str) -> SandboxSettings {
@@ -303,6 +305,7 @@ fn children() -> Vec<i32> {
     tasks
         .filter_map(|task| of_task(task.ok()?).ok())
         .flat_map(|text| text.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
+        .filter(|child| !matches!(state(*child), None | Some('Z')))
         .collect()
 }
 

@@ -126,7 +126,9 @@ impl Policy {
 
 /// Reads lines such as `serde v1.0.0 (proc-macro)|MIT OR Apache-2.0`.
 fn packages(lines: &str) -> Vec<Package> {
-    let unique: BTreeSet<&str> = lines.lines().collect();
+    // cargo marks what it has printed before, even when asked not to leave it out.
+    let unmarked = lines.lines().map(|line| line.trim_end_matches(" (*)"));
+    let unique: BTreeSet<&str> = unmarked.collect();
     unique
         .into_iter()
         .filter_map(|line| {
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn packages_are_read_once_each_with_version_and_licence() {
         let line = "macros v1.2.3 (proc-macro)|MIT OR Apache-2.0";
-        let read = packages(&format!("{line}\n{line}\nnone v0.1.0|\n\n"));
+        let read = packages(&format!("{line}\n{line} (*)\nnone v0.1.0|\n\n"));
         assert_eq!(read.len(), 2);
         assert_eq!((read[0].name.as_str(), read[0].version.as_str()), ("macros", "1.2.3"));
         assert_eq!((read[0].licence.as_str(), read[1].licence.as_str()), ("MIT OR Apache-2.0", ""));
