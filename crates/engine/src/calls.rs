@@ -19,7 +19,7 @@ pub(crate) struct Call {
     pub(crate) run: RunId,
     pub(crate) activation: ActivationId,
     pub(crate) workflow: String,
-    pub(crate) children: Vec<(RunId, Items)>,
+    pub(crate) children: Vec<(u32, RunId, Items)>,
     pub(crate) wait: bool,
 }
 
@@ -37,60 +37,62 @@ pub(crate) fn begin(
     let (test, again) = (cell.state.start.test, cell.state.resumed > 0);
     tokio::task::spawn_local(async move {
         let called = shared.called_graph(&graph, &call.workflow).await;
-        for (index, (child, items)) in call.children.into_iter().enumerate() {
-            let parent = Parent {
-                run: call.run,
-                activation: call.activation,
-                child: index as u32,
-                depth: depth + 1,
-            };
-            let started = match &called {
-                Ok((graph, trigger)) => {
-                    let start = StartRun {
-                        graph: Arc::clone(graph),
-                        trigger: *trigger,
-                        items,
-                        key: None,
-                        test,
-                        pins: false,
-                        answer: AnswerWhen::Ended,
-                    };
-                    begin_one(&shared, start, child, call.wait.then_some(parent), again).await
+        let children = call.children.into_iter().map(|(index, child, items)| {
+            let (shared, called, commands) = (&shared, called.clone(), commands.clone());
+            async move {
+                let activation = call.activation;
+                let parent = Parent { run: call.run, activation, child: index, depth: depth + 1 };
+                let result = match called {
+                    Ok((graph, trigger)) => {
+                        let wait = call.wait;
+                        let answer = if wait { AnswerWhen::Ended } else { AnswerWhen::Started };
+                        let (key, pins) = (None, false);
+                        let start = StartRun { graph, trigger, items, key, test, pins, answer };
+                        begin_one(shared, start, child, wait.then_some(parent), again).await
+                    }
+                    Err(problem) => Some(Err(problem)),
+                };
+                if let Some(result) = result {
+                    let input = Input::Returned { activation, child: index, result };
+                    let _ = commands.send(Command::Input(call.run, input));
                 }
-                Err(problem) => Err(problem.clone()),
-            };
-            if let (Err(problem), true) = (started, call.wait) {
-                let (activation, child) = (call.activation, index as u32);
-                let input = Input::Returned { activation, child, result: Err(problem) };
-                let _ = commands.send(Command::Input(call.run, input));
             }
-        }
+        });
+        futures::future::join_all(children).await;
     });
 }
 
+/// Starts a run unless it has been started; gives what its caller is to be told, if that is known.
+///
+/// One that is waited for tells its `parent` by itself when it ends.
 async fn begin_one(
     shared: &Arc<Shared>,
     start: StartRun,
     child: RunId,
     parent: Option<Parent>,
     again: bool,
-) -> Result<(), Problem> {
-    if again && let Some(view) = shared.load(start.graph.workspace, child).await? {
-        let state = view.state;
-        // A live one tells its caller by itself when it ends.
-        if let (true, Some(parent)) = (state.status.is_final(), parent) {
-            let result = match &state.problem {
-                None => Ok(crate::view::last_items(&state)),
-                Some(problem) => Err(problem.clone()),
+) -> Option<Result<Items, Problem>> {
+    if again {
+        let loaded = match shared.load(start.graph.workspace, child).await {
+            Ok(loaded) => loaded,
+            Err(problem) => return Some(Err(problem)),
+        };
+        if let Some(state) = loaded.map(|loaded| loaded.state) {
+            return match (parent, &state.problem) {
+                (None, _) => Some(Ok(Items::default())),
+                (Some(_), _) if !state.status.is_final() => None,
+                (Some(_), None) => Some(Ok(crate::view::last_items(&state))),
+                (Some(_), Some(problem)) => Some(Err(problem.clone())),
             };
-            let input =
-                Input::Returned { activation: parent.activation, child: parent.child, result };
-            shared.send(parent.run, Command::Input(parent.run, input));
         }
-        return Ok(());
     }
-    shared.begin(child, start, parent);
-    Ok(())
+    let started = shared.begin(child, start, parent);
+    if parent.is_some() {
+        return None;
+    }
+    // An answer that never comes: the member goes down, and recovery looks for the run.
+    let answer = started.await.ok()?;
+    Some(answer.map(|_| Items::default()))
 }
 
 /// The trigger a workflow is called by: its manual trigger, else its first trigger.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use kernel::id::uuid_v7_at;
 use kernel::{Item, Items, Problem, RunId, codes, limits};
-use node::{CallMode, Directive, MayHaveRun, NodeError};
+use node::{CallMode, Directive, MayHaveRun, NodeError, Shape};
 use workflow::OnError;
 
 use crate::backoff::{backoff, chance_of, mix};
@@ -48,14 +48,15 @@ pub enum Action {
         due: Timestamp,
     },
     /// Start these runs of a workflow (those that have not been started) and feed
-    /// [`Input::Returned`] for each, if their end is waited for.
+    /// [`Input::Returned`] for each: when it has ended, or, if that is not waited for, when its start
+    /// is durable.
     Call {
         /// The calling activation.
         activation: ActivationId,
         /// Id or name of the workflow.
         workflow: String,
-        /// The run's id and input of each call.
-        children: Vec<(RunId, Items)>,
+        /// Index among the activation's calls, id and input of each run.
+        children: Vec<(u32, RunId, Items)>,
         /// Whether to feed their results back.
         wait: bool,
         /// Not before the journal is durable up to here.
@@ -193,7 +194,7 @@ impl Mind<'_> {
         match self.state.plan.graph.nodes[one.node as usize].may_have_run {
             MayHaveRun::Retry => self.perform(activation, effects),
             MayHaveRun::Ask => self.record(Record::Asked { activation }),
-            MayHaveRun::Fail => self.fail_unsure(activation),
+            MayHaveRun::Fail => self.settle_unsure(activation, &effects, Err(unsure())),
         }
     }
 
@@ -202,12 +203,39 @@ impl Mind<'_> {
         self.actions.push(Action::Perform { activation, effects, after });
     }
 
-    fn fail_unsure(&mut self, activation: ActivationId) {
-        let problem = Problem::new(
-            codes::RUN_MAY_HAVE_RUN,
-            "The process died after the effect's intent was stored and before its result was: it may have happened.",
-        );
-        self.record(Record::Failed { activation, problem, times: Times::default() });
+    /// Takes effects that may have run for done, or for failed. The other items of a node that works
+    /// item by item keep what became of them, and have their turn.
+    fn settle_unsure(
+        &mut self,
+        activation: ActivationId,
+        effects: &[Effect],
+        outcome: Result<(), Problem>,
+    ) {
+        let times = Times::default();
+        let one = &self.state.activations[activation as usize];
+        let node = &self.state.plan.graph.nodes[one.node as usize];
+        let itemwise = node.prepared.shape() == Shape::Each;
+        let record = match outcome {
+            Err(problem) if !itemwise || node.on_error == OnError::Stop => {
+                Record::Failed { activation, problem, times }
+            }
+            Ok(()) if !itemwise => {
+                let outputs = vec![self.state.passed_on(activation)];
+                Record::Finished { activation, outputs, times }
+            }
+            outcome => {
+                let items = one.inputs.first().map_or(&[][..], |items| items.as_slice());
+                let input = |item: u32| items.get(item as usize).cloned().into_iter().collect();
+                let settled =
+                    |effect: &Effect| (effect.item, outcome.clone().map(|()| input(effect.item)));
+                let outcomes = effects.iter().map(settled).collect();
+                Record::Performed { activation, outcomes, times }
+            }
+        };
+        self.record(record);
+        if !self.state.activations[activation as usize].phase.is_final() {
+            self.actions.push(Action::Execute { activation });
+        }
     }
 
     fn resume(&mut self) {
@@ -219,10 +247,10 @@ impl Mind<'_> {
                     let due = *due;
                     self.actions.push(Action::Wake { activation, due });
                 }
-                Phase::Calling { workflow, children, results } => {
+                Phase::Calling { workflow, children, results, wait } => {
                     let (workflow, children) = (workflow.clone(), children.clone());
                     let open: Vec<_> = results.iter().map(Option::is_none).collect();
-                    self.call(activation, workflow, &children, &open, true);
+                    self.call(activation, workflow, &children, &open, *wait);
                 }
                 Phase::Ready
                 | Phase::Running
@@ -354,8 +382,6 @@ impl Mind<'_> {
         }
         let children: Vec<_> =
             (0..count as u32).map(|child| self.child_id(activation, child)).collect();
-        // The inputs are gone once a call that is not waited for has been recorded.
-        let inputs = self.call_inputs(activation, count);
         self.record(Record::Calling {
             activation,
             workflow: workflow.clone(),
@@ -363,9 +389,8 @@ impl Mind<'_> {
             children: children.clone(),
             wait,
         });
-        let children = children.into_iter().zip(inputs).collect();
-        let after = self.state.position;
-        self.actions.push(Action::Call { activation, workflow, children, wait, after });
+        let open = vec![true; count];
+        self.call(activation, workflow, &children, &open, wait);
     }
 
     fn call(
@@ -377,12 +402,11 @@ impl Mind<'_> {
         wait: bool,
     ) {
         let inputs = self.call_inputs(activation, children.len());
-        let children = children
-            .iter()
-            .zip(inputs)
+        let children = (0..)
+            .zip(children.iter().zip(inputs))
             .zip(open)
             .filter(|(_, open)| **open)
-            .map(|((child, items), _)| (*child, items))
+            .map(|((index, (child, items)), _)| (index, *child, items))
             .collect();
         let after = self.state.position;
         self.actions.push(Action::Call { activation, workflow, children, wait, after });
@@ -436,11 +460,16 @@ impl Mind<'_> {
                 self.state.resume(activation);
                 self.perform(activation, effects);
             }
-            (Decision::Done, _) | (Decision::Retry, None) => {
-                let outputs = vec![self.state.passed_on(activation)];
-                self.record(Record::Finished { activation, outputs, times: Times::default() });
+            (Decision::Done, Some(effects)) => {
+                self.state.resume(activation);
+                self.settle_unsure(activation, &effects, Ok(()));
             }
-            (Decision::Fail, _) => self.fail_unsure(activation),
+            (Decision::Fail, Some(effects)) => {
+                self.state.resume(activation);
+                self.settle_unsure(activation, &effects, Err(unsure()));
+            }
+            // Nobody asks without an intent.
+            (_, None) => {}
         }
     }
 
@@ -452,4 +481,11 @@ impl Mind<'_> {
     fn elapsed_us(&self) -> u64 {
         (self.now.as_microsecond() - self.state.start.at.as_microsecond()).max(0) as u64
     }
+}
+
+fn unsure() -> Problem {
+    Problem::new(
+        codes::RUN_MAY_HAVE_RUN,
+        "The process died after the effect's intent was stored and before its result was: it may have happened.",
+    )
 }

@@ -24,7 +24,8 @@ pub struct Activation {
     pub path: u32,
     /// How often the node was reached before.
     pub ordinal: u32,
-    /// Items of each input port; let go of when it ends.
+    /// Items of each input port, only the first where the node is executed once; let go of when it
+    /// ends.
     pub inputs: Arc<[Items]>,
     /// Who delivered each input port.
     pub sources: Arc<[Option<Source>]>,
@@ -58,7 +59,7 @@ pub enum Phase {
         /// Whether it begins again then; else it ends.
         retry: bool,
     },
-    /// Waits for the runs it called.
+    /// Waits for the runs it called: for their ends, or only until their starts are durable.
     Calling {
         /// Id or name of the called workflow.
         workflow: String,
@@ -66,6 +67,8 @@ pub enum Phase {
         children: Vec<RunId>,
         /// Their results so far.
         results: Vec<Option<Result<Items, Problem>>>,
+        /// Whether their ends are waited for.
+        wait: bool,
     },
     /// An effect may have run; waits for a person.
     Asked,
@@ -246,13 +249,8 @@ impl RunState {
                 self.park(activation, Phase::Waiting { due, retry: false });
             }
             Record::Calling { activation, workflow, children, wait, .. } => {
-                if wait {
-                    let results = vec![None; children.len()];
-                    self.park(activation, Phase::Calling { workflow, children, results });
-                } else if self.leave(activation, Phase::Succeeded) {
-                    let outputs = vec![self.passed_on(activation)];
-                    self.finish(activation, outputs, Times::default());
-                }
+                let results = vec![None; children.len()];
+                self.park(activation, Phase::Calling { workflow, children, results, wait });
             }
             Record::Returned { activation, child, result } => {
                 self.returned(activation, child, result);
@@ -334,6 +332,11 @@ impl RunState {
         path: u32,
     ) -> ActivationId {
         let id = self.activations.len() as ActivationId;
+        let inputs = if self.plan.graph.nodes[node].execute_once {
+            inputs.iter().map(|items| Arc::new(items.iter().take(1).cloned().collect())).collect()
+        } else {
+            inputs
+        };
         self.activations.push(Activation {
             node: node as u32,
             path,
@@ -377,7 +380,8 @@ impl RunState {
         if matches!(activation.phase, Phase::Waiting { .. } | Phase::Asked) {
             activation.phase = Phase::Ready;
             self.parked -= 1;
-            self.ready.push_back(id);
+            // It had begun: in sequential order nothing else may begin before it has ended.
+            self.ready.push_front(id);
         }
     }
 
@@ -547,9 +551,10 @@ impl RunState {
     }
 
     fn returned(&mut self, id: ActivationId, child: u32, result: Result<Items, Problem>) {
-        let Phase::Calling { results, .. } = &mut self.activations[id as usize].phase else {
+        let Phase::Calling { results, wait, .. } = &mut self.activations[id as usize].phase else {
             return;
         };
+        let wait = *wait;
         if let Some(place) = results.get_mut(child as usize) {
             *place = Some(result);
         }
@@ -558,7 +563,15 @@ impl RunState {
         }
         let results: Vec<_> = results.drain(..).flatten().collect();
         let inputs = Arc::clone(&self.activations[id as usize].inputs);
-        match outcome::gather_children(&inputs, results) {
+        let gathered = match wait {
+            true => outcome::gather_children(&inputs, results),
+            // They were only started: the items pass through.
+            false => results
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .map(|_| vec![outcome::pass_on(&inputs)]),
+        };
+        match gathered {
             Ok(outputs) => {
                 self.leave(id, Phase::Succeeded);
                 self.finish(id, outputs, Times::default());

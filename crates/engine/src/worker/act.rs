@@ -137,19 +137,8 @@ fn work(shared: &Shared, cell: &Cell, id: ActivationId, effect: bool) -> Work {
     let activation = &state.activations[id as usize];
     let graph = &state.plan.graph;
     let node = &graph.nodes[activation.node as usize];
-    let inputs = if node.execute_once {
-        activation
-            .inputs
-            .iter()
-            .map(|items| Arc::new(items.iter().take(1).cloned().collect()))
-            .collect()
-    } else {
-        Arc::clone(&activation.inputs)
-    };
-    let mut open = state.open_items(id);
-    if node.execute_once {
-        open.truncate(1);
-    }
+    let inputs = Arc::clone(&activation.inputs);
+    let open = state.open_items(id);
     let idempotency_key = if effect {
         format!("{}:{}:{}:{}", state.run, activation.node, activation.path, activation.ordinal)
     } else {

@@ -30,6 +30,8 @@ pub(crate) enum Does {
     Gate(Arc<Semaphore>),
     /// Changes the outside: counts.
     Effect(Arc<AtomicUsize>),
+    /// Changes the outside: counts, then waits until the gate lets it through.
+    GatedEffect(Arc<AtomicUsize>, Arc<Semaphore>),
     /// Gives each item this many characters more.
     Grow(usize),
     /// Calls the workflow of this name once per item.
@@ -114,7 +116,7 @@ const EFFECT: About = About::new("scripted.effect", 1).effect(EffectClass::Exter
 impl PreparedNode for Scripted {
     fn about(&self) -> &'static About {
         match self.0 {
-            Does::Effect(_) => &EFFECT,
+            Does::Effect(_) | Does::GatedEffect(..) => &EFFECT,
             _ => &ABOUT,
         }
     }
@@ -122,9 +124,12 @@ impl PreparedNode for Scripted {
         match self.0 {
             Does::Trigger => Shape::Trigger,
             Does::Call(..) => Shape::Steer,
-            Does::Pass | Does::Fail | Does::Gate(_) | Does::Effect(_) | Does::Grow(_) => {
-                Shape::Each
-            }
+            Does::Pass
+            | Does::Fail
+            | Does::Gate(_)
+            | Does::Effect(_)
+            | Does::GatedEffect(..)
+            | Does::Grow(_) => Shape::Each,
         }
     }
     fn inputs(&self) -> Vec<String> {
@@ -149,6 +154,10 @@ impl PreparedNode for Scripted {
             match &self.0 {
                 Does::Fail => return Err(NodeError::fatal(codes::HTTP_FAILED, "on purpose")),
                 Does::Gate(gate) => gate.acquire().await.expect("gates stay").forget(),
+                Does::GatedEffect(count, gate) => {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    gate.acquire().await.expect("gates stay").forget();
+                }
                 Does::Effect(count) => {
                     count.fetch_add(1, Ordering::SeqCst);
                 }
