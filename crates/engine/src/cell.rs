@@ -55,6 +55,8 @@ pub(crate) struct Cell {
     pub(crate) written: Vec<u8>,
     pub(crate) key: Option<String>,
     pub(crate) answer: Option<AnswerSender>,
+    /// Those who asked for its end and wait until that is durable.
+    pub(crate) cancellers: Vec<oneshot::Sender<()>>,
     /// Position after which the reply may be told.
     pub(crate) reply_after: Option<u64>,
     /// Fires when the run ends, for everything it still has under way.

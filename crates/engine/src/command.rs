@@ -24,6 +24,15 @@ pub(crate) enum Command {
     Flushed(Vec<Flushed>),
     /// A body has become a blob: offer the operation that names it, or give the run up.
     Stored(RunId, Result<Box<FlushOp>, Problem>),
+    /// Somebody wants a run to end.
+    Cancel {
+        /// Whose it must be.
+        workspace: WorkspaceId,
+        /// Which.
+        run: RunId,
+        /// Told when its end is durable; dropped when the worker does not have it.
+        ended: oneshot::Sender<()>,
+    },
     /// A run has something in its inbox.
     Signalled(RunId),
     /// The error workflow has been told of a run's failure.

@@ -16,7 +16,7 @@ use crate::breadcrumb::{Breadcrumbs, Suspect};
 use crate::calls;
 use crate::cell::AnswerSender;
 use crate::command::{Command, NewRun};
-use crate::decide::{Decision, Input};
+use crate::decide::Decision;
 use crate::door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
 use crate::flusher::{FlushOp, Flusher};
 use crate::load::Loaded;
@@ -151,7 +151,8 @@ impl Engine {
         Ok(Started { run, answer })
     }
 
-    /// Ends a run. Errors: `run.not_found`, `run.finished`.
+    /// Ends a run. Once this has returned the run does not go on, whatever becomes of this process.
+    /// Errors: `run.not_found`, `run.finished`.
     pub async fn cancel(&self, workspace: WorkspaceId, run: RunId) -> Result<(), Problem> {
         let Some(view) = self.find_run(workspace, run).await? else {
             return Err(not_found(run));
@@ -160,11 +161,13 @@ impl Engine {
             let detail = format!("Run {run} has {} already.", view.status.as_str());
             return Err(Problem::new(codes::RUN_FINISHED, detail));
         }
-        if self.shared.view_in_memory(workspace, run).await.is_some() {
-            self.shared.send(run, Command::Input(run, Input::Cancel));
-            return Ok(());
+        let (ended, durable) = oneshot::channel();
+        self.shared.send(run, Command::Cancel { workspace, run, ended });
+        match durable.await {
+            Ok(()) => Ok(()),
+            // Nobody here has it (any more).
+            Err(_) => self.shared.store.signal_cancel(workspace, run).await,
         }
-        self.shared.store.signal_cancel(workspace, run).await
     }
 
     /// Says what became of an effect that may have run before a crash; false when the node does not

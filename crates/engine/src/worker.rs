@@ -158,6 +158,13 @@ impl Worker {
                 }
             }
             Command::Stored(run, stored) => self.stored(run, stored),
+            Command::Cancel { workspace, run, ended } => {
+                let cell = self.cells.get_mut(&run).filter(|cell| cell.workspace() == workspace);
+                if let Some(cell) = cell {
+                    cell.cancellers.push(ended);
+                    self.feed(run, Input::Cancel);
+                }
+            }
             Command::ErrorTold(run) => {
                 if let Some(cell) = self.cells.get_mut(&run) {
                     cell.error_told = true;
@@ -229,6 +236,7 @@ impl Worker {
             key: start.key,
             answer: Some(answer),
             reply_after: None,
+            cancellers: Vec::new(),
             cancel: CancellationToken::new(),
             seen: 0,
             error_told: false,
@@ -279,6 +287,7 @@ impl Worker {
             key: None,
             answer: None,
             reply_after: None,
+            cancellers: Vec::new(),
             cancel: CancellationToken::new(),
             seen,
             error_told: false,

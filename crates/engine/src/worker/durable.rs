@@ -113,6 +113,10 @@ impl Worker {
         kernel::fault!("run.ended");
         let Some(mut cell) = self.remove(run) else { return };
         cell.answer_if_due();
+        for canceller in cell.cancellers.drain(..) {
+            // It may have lost patience.
+            let _ = canceller.send(());
+        }
         if let Some(parent) = cell.state.start.parent {
             let input = Input::Returned {
                 activation: parent.activation,

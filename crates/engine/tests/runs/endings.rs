@@ -131,3 +131,28 @@ async fn a_run_that_nobody_owned_is_taken_up_when_its_timer_is_due() {
     world.until(run, |view| view.status == RunStatus::Succeeded).await;
     world.end().await;
 }
+
+/// The database is held up: nobody is told of an end that a crash could take back.
+#[tokio::test]
+async fn a_cancel_is_answered_when_the_end_is_durable() {
+    let gate = Arc::new(Semaphore::new(0));
+    let graph = row("gated", &[Does::Trigger, Does::Gate(gate)], Settings::default());
+    let world = World::new([graph]).await;
+    let (run, _) = world.start("gated", items(1), AnswerWhen::Ended);
+    world.until_number("SELECT count(*) FROM forge.runs", 1).await;
+    let blocker = world.db.superuser().await;
+    blocker.batch_execute("BEGIN; LOCK TABLE forge.history IN EXCLUSIVE MODE").await.unwrap();
+    let mut cancel = Box::pin(world.engine().cancel(WORKSPACE, run));
+    let cancelled = world.until(run, |view| view.status == RunStatus::Cancelled);
+    tokio::select! {
+        biased;
+        _ = &mut cancel => panic!("nothing is durable yet"),
+        _ = cancelled => {}
+    }
+    blocker.batch_execute("COMMIT").await.unwrap();
+    cancel.await.unwrap();
+    assert_eq!(world.number("SELECT count(*) FROM forge.history").await, 1);
+    let problem = world.engine().cancel(WORKSPACE, run).await.unwrap_err();
+    assert_eq!(problem.code, codes::RUN_FINISHED);
+    world.end().await;
+}
