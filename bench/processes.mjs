@@ -1,4 +1,4 @@
-// Processes of a measurement: started with a time limit, metered from /proc, all stopped at the end.
+// Processes of a measurement: started with a time limit, metered from /proc, stopped at the end.
 
 import { spawn } from "node:child_process";
 import fs from "node:fs";

@@ -1,4 +1,4 @@
-// Measures every workload of FlowForge, the peers beside it in the same run, and writes the results.
+// Measures every workload of FlowForge and its peers in the same run, and writes the results.
 //
 //   node bench/run.mjs --flowforge PROGRAM [--seconds 10] [--repeats 3] [--only GROUP,…]
 //                      [--without-peers] [--dir CACHE] [--out FILE]
@@ -121,7 +121,7 @@ async function startPeer(start, group) {
 
 /** Prints and keeps one measurement; a failed one is kept with its error. */
 async function keep(group, about, measure) {
-  const row = { ...about, workload: group.name, class: group.class, concurrency: group.concurrency };
+  const { name: workload, class: kind, concurrency } = group;
   const machine = { busy_before: await busyShare(), load: round(os.loadavg()[0], 2) };
   let measured;
   try {
@@ -130,7 +130,7 @@ async function keep(group, about, measure) {
     console.error(error.message);
     measured = { failed: error.message };
   }
-  const line = { ...row, ...measured, ...machine };
+  const line = { ...about, workload, class: kind, concurrency, ...measured, ...machine };
   lines.push(line);
   console.log(JSON.stringify(line));
 }

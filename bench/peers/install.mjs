@@ -7,7 +7,7 @@ import { run } from "../processes.mjs";
 
 const INSTALL_LIMIT_S = 600;
 
-/** Installs these packages (name → version) into a folder of the cache; fast when they are there. */
+/** Installs packages (name → version) into a folder of the cache; fast when they are there. */
 export async function install(folder, packages) {
   const wanted = Object.entries(packages);
   if (wanted.every(([name, version]) => installedVersion(folder, name) === version)) return;
@@ -16,7 +16,8 @@ export async function install(folder, packages) {
   const manifest = { private: true, dependencies: packages };
   fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify(manifest));
   // Nothing that is used here needs the packages' own install scripts.
-  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error"];
+  const quiet = ["--no-audit", "--no-fund", "--no-progress", "--loglevel=error"];
+  const flags = ["--ignore-scripts", "--fetch-retries=1", ...quiet];
   await run("npm", ["install", ...flags], { limitS: INSTALL_LIMIT_S, cwd: folder });
 }
 

@@ -1,5 +1,5 @@
-// The service that Restate calls: ten durable steps in sequence; a hundred beside each other, joined.
-// Arguments: folder of the packages, port.
+// The service that Restate calls: ten durable steps in sequence; a hundred beside each other and
+// their join. Arguments: folder of the packages, port.
 
 import { createRequire } from "node:module";
 

@@ -63,6 +63,7 @@ async function call(port, at, body) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  if (!answer.ok) throw new Error(`Restate answers ${answer.status} ${await answer.text()} at ${at}`);
-  return answer.json();
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`Restate answers ${answer.status} ${text} at ${at}`);
+  return JSON.parse(text);
 }
