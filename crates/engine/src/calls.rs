@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::{Item, Items, Object, Problem, RunId, Value, codes};
+use kernel::{Item, Items, Object, Problem, RunId, Value, WorkspaceId, codes};
 use node::TriggerKind;
 use tokio::sync::mpsc;
 use workflow::Graph;
@@ -12,6 +12,7 @@ use crate::command::Command;
 use crate::decide::Input;
 use crate::door::{AnswerWhen, RunStatus, StartRun};
 use crate::engine::Shared;
+use crate::load::persist;
 use crate::record::{ActivationId, Parent};
 
 /// Runs an activation wants started.
@@ -35,64 +36,65 @@ pub(crate) fn begin(
     let graph = Arc::clone(cell.graph());
     let depth = cell.state.start.parent.map_or(0, |parent| parent.depth);
     let (test, again) = (cell.state.start.test, cell.state.resumed > 0);
+    let Call { run, activation, workflow, children, wait } = call;
     tokio::task::spawn_local(async move {
-        let called = shared.called_graph(&graph, &call.workflow).await;
-        let children = call.children.into_iter().map(|(index, child, items)| {
-            let (shared, called, commands) = (&shared, called.clone(), commands.clone());
+        let called = persist(&shared, || shared.called_graph(&graph, &workflow)).await;
+        let children = children.into_iter().map(|(index, child, items)| {
+            let (shared, called, commands) = (&shared, &called, &commands);
+            let workspace = graph.workspace;
+            let parent = Parent { run, activation, child: index, depth: depth + 1, wait };
             async move {
-                let activation = call.activation;
-                let parent = Parent { run: call.run, activation, child: index, depth: depth + 1 };
-                let result = match called {
-                    Ok((graph, trigger)) => {
-                        let wait = call.wait;
+                let known =
+                    if again { find(shared, workspace, child, wait).await } else { Known::No };
+                let result = match (known, called) {
+                    (Known::Live, _) => return,
+                    (Known::Returned(result), _) => result,
+                    (Known::No, Err(problem)) => Err(problem.clone()),
+                    (Known::No, Ok((graph, trigger))) => {
+                        let (graph, trigger) = (Arc::clone(graph), *trigger);
                         let answer = if wait { AnswerWhen::Ended } else { AnswerWhen::Started };
                         let (key, pins) = (None, false);
                         let start = StartRun { graph, trigger, items, key, test, pins, answer };
-                        begin_one(shared, start, child, wait.then_some(parent), again).await
+                        let started = shared.begin(child, start, Some(parent));
+                        if wait {
+                            // It tells its caller by itself when it ends.
+                            return;
+                        }
+                        // An answer that never comes: the member goes down, and recovery looks
+                        // for the run.
+                        let Ok(answer) = started.await else { return };
+                        answer.map(|_| Items::default())
                     }
-                    Err(problem) => Some(Err(problem)),
                 };
-                if let Some(result) = result {
-                    let input = Input::Returned { activation, child: index, result };
-                    let _ = commands.send(Command::Input(call.run, input));
-                }
+                let input = Input::Returned { activation, child: index, result };
+                let _ = commands.send(Command::Input(run, input));
             }
         });
         futures::future::join_all(children).await;
     });
 }
 
-/// Starts a run unless it has been started; gives what its caller is to be told, if that is known.
-///
-/// One that is waited for tells its `parent` by itself when it ends.
-async fn begin_one(
-    shared: &Arc<Shared>,
-    start: StartRun,
-    child: RunId,
-    parent: Option<Parent>,
-    again: bool,
-) -> Option<Result<Items, Problem>> {
-    if again {
-        let loaded = match shared.load(start.graph.workspace, child).await {
-            Ok(loaded) => loaded,
-            Err(problem) => return Some(Err(problem)),
-        };
-        if let Some(state) = loaded.map(|loaded| loaded.state) {
-            return match (parent, &state.problem) {
-                (None, _) => Some(Ok(Items::default())),
-                (Some(_), _) if !state.status.is_final() => None,
-                (Some(_), None) => Some(Ok(crate::view::last_items(&state))),
-                (Some(_), Some(problem)) => Some(Err(problem.clone())),
-            };
-        }
+/// What is known of a called run after a crash.
+enum Known {
+    /// It was never started.
+    No,
+    /// It tells its caller by itself when it ends.
+    Live,
+    /// What its caller is to be told.
+    Returned(Result<Items, Problem>),
+}
+
+async fn find(shared: &Shared, workspace: WorkspaceId, child: RunId, wait: bool) -> Known {
+    match persist(shared, || shared.load(workspace, child)).await {
+        Ok(None) => Known::No,
+        Ok(Some(_)) if !wait => Known::Returned(Ok(Items::default())),
+        Ok(Some(loaded)) if !loaded.state.status.is_final() => Known::Live,
+        Ok(Some(loaded)) => Known::Returned(match loaded.state.problem {
+            None => Ok(crate::view::last_items(&loaded.state)),
+            Some(problem) => Err(problem),
+        }),
+        Err(problem) => Known::Returned(Err(problem)),
     }
-    let started = shared.begin(child, start, parent);
-    if parent.is_some() {
-        return None;
-    }
-    // An answer that never comes: the member goes down, and recovery looks for the run.
-    let answer = started.await.ok()?;
-    Some(answer.map(|_| Items::default()))
 }
 
 /// The trigger a workflow is called by: its manual trigger, else its first trigger.
@@ -129,7 +131,8 @@ pub(crate) fn tell_error_workflow(
     let test = cell.state.start.test;
     tokio::task::spawn_local(async move {
         let told = async {
-            let (graph, trigger) = shared.called_graph(&graph, &wanted).await?;
+            let called = persist(&shared, || shared.called_graph(&graph, &wanted)).await;
+            let (graph, trigger) = called?;
             let key = Some(format!("{ERROR_KEY}{run}"));
             let answer = AnswerWhen::Started;
             let start = StartRun { graph, trigger, items, key, test, pins: false, answer };

@@ -183,19 +183,10 @@ fn state(run: RunId, plan: &Arc<Plan>, texts: &[Vec<u8>]) -> Result<RunState, Pr
     })
 }
 
-/// Puts a large body into the blob store; the operation then names it. While the database is away it
-/// waits, as the flusher does: what a run has done is not thrown away because of that.
+/// Puts a large body into the blob store; the operation then names it.
 pub(crate) async fn blob_body(shared: &Shared, mut op: FlushOp) -> Result<FlushOp, Problem> {
-    let mut wait = FIRST_LOOK;
-    let stored = loop {
-        match shared.services.blobs.put(op.workspace, op.op.body().to_vec()).await {
-            Ok(stored) => break stored,
-            Err(problem) if problem.retry_after_ms.is_none() => return Err(problem),
-            Err(problem) if shared.flusher.is_fenced() => return Err(problem),
-            Err(_) => pause(wait).await,
-        }
-        wait = (wait * 2).min(LAST_LOOK);
-    };
+    let put = || shared.services.blobs.put(op.workspace, op.op.body().to_vec());
+    let stored = persist(shared, put).await?;
     let named = codec::blob(&stored.blob);
     match &mut op.op {
         Op::Start { body, .. }
@@ -243,6 +234,27 @@ pub(crate) async fn answer_of_key(
     }
     let detail = format!("Run {run} holds the idempotency key and has not answered yet.");
     Err(Problem::new(codes::HOOK_TIMEOUT, detail))
+}
+
+/// Asks until the answer is no longer that it may be asked again later: while the database is away,
+/// runs wait as the flusher does, instead of failing.
+pub(crate) async fn persist<T, Asking>(
+    shared: &Shared,
+    mut ask: impl FnMut() -> Asking,
+) -> Result<T, Problem>
+where
+    Asking: Future<Output = Result<T, Problem>>,
+{
+    let mut wait = FIRST_LOOK;
+    loop {
+        match ask().await {
+            Err(problem) if problem.retry_after_ms.is_some() && !shared.flusher.is_fenced() => {
+                pause(wait).await;
+                wait = (wait * 2).min(LAST_LOOK);
+            }
+            answer => return answer,
+        }
+    }
 }
 
 const FIRST_LOOK: Duration = Duration::from_millis(5);

@@ -182,6 +182,8 @@ pub struct Parent {
     pub child: u32,
     /// How deep calls are nested, from 1.
     pub depth: u32,
+    /// Whether it waits for the run's end.
+    pub wait: bool,
 }
 
 /// One effect about to happen: an item and the parameters it will be sent with.

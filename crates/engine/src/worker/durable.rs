@@ -117,7 +117,7 @@ impl Worker {
             // It may have lost patience.
             let _ = canceller.send(());
         }
-        if let Some(parent) = cell.state.start.parent {
+        if let Some(parent) = cell.state.start.parent.filter(|parent| parent.wait) {
             let input = Input::Returned {
                 activation: parent.activation,
                 child: parent.child,

@@ -61,3 +61,39 @@ async fn a_run_that_does_not_wait_for_its_calls_ends_and_they_run() {
     assert_eq!(effects.load(Ordering::SeqCst), 3);
     world.end().await;
 }
+
+#[tokio::test]
+async fn runs_that_call_themselves_without_waiting_come_to_an_end() {
+    let endless =
+        row("endless", &[Does::Trigger, Does::Call("endless", false)], Settings::default());
+    let world = World::new([endless]).await;
+    world.start("endless", items(1), AnswerWhen::Ended);
+    world.until_number("SELECT count(*) FROM forge.history WHERE state = 'failed'", 1).await;
+    assert_eq!(world.number("SELECT count(*) FROM forge.history").await, 33);
+    world.end().await;
+}
+
+/// The child ends between the caller's death and its return, and is no longer published then.
+#[tokio::test]
+async fn a_called_run_that_has_ended_is_not_started_again() {
+    let (effects, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let nodes = [Does::Trigger, Does::Effect(effects.clone())];
+    let child = row("child", &nodes, Settings::default());
+    let nodes = [Does::Trigger, Does::Call("child", true), Does::Gate(gate.clone())];
+    let parent = row("parent", &nodes, Settings::default());
+    let mut world = World::new([child, parent]).await;
+    let (run, _) = world.start("parent", items(2), AnswerWhen::Ended);
+    world.until(run, |view| view.nodes.contains_key("n2")).await;
+    world.die().await;
+    // As if the returns had not been written in time.
+    let forget = "DELETE FROM forge.journal WHERE seq > 1";
+    world.db.superuser().await.batch_execute(forget).await.unwrap();
+    world.unpublish("child");
+    gate.add_permits(2);
+    world.live_again().await;
+    let view = world.until(run, |view| view.status.is_final()).await;
+    assert_eq!(view.status, RunStatus::Succeeded);
+    assert_eq!(numbers(&view.nodes["n1"][0].outputs[0]), [0, 1]);
+    assert_eq!(effects.load(Ordering::SeqCst), 2);
+    world.end().await;
+}

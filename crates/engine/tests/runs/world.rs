@@ -166,6 +166,13 @@ impl World {
         self.die().await;
     }
 
+    /// The workflow is not to be called any more; runs of its version go on.
+    pub(crate) fn unpublish(&self, workflow: &str) {
+        let mut known = self.graphs.0.lock().unwrap();
+        let graph = known.remove(workflow).expect("it is there");
+        known.insert(format!("{workflow}, unpublished"), graph);
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.life.as_ref().expect("the member lives").engine
     }
