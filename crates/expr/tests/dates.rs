@@ -18,7 +18,7 @@ fn check(cases: &[(&str, Value)]) {
 }
 
 #[test]
-fn moments_are_made_and_printed() {
+fn moments_are_made_of_texts_numbers_and_parts() {
     check(&[
         ("$now", json!("2026-11-20T11:30:00.123+01:00")),
         ("$today", json!("2026-11-20T00:00:00.000+01:00")),
@@ -61,6 +61,12 @@ fn moments_are_made_and_printed() {
             json!("2026-05-06T06:30:00.000Z"),
         ),
         ("DateTime.fromSQL('2026-05-06 07:08:09').toISO()", json!("2026-05-06T07:08:09.000+02:00")),
+    ]);
+}
+
+#[test]
+fn moments_are_printed_in_every_form() {
+    check(&[
         (
             "$now.toISODate() + $now.toISOTime() + $now.toISOWeekDate()",
             json!("2026-11-2011:30:00.123+01:002026-W47-5"),
