@@ -19,6 +19,8 @@ import { busyShare, cpuSeconds, residentMib, round, run, stopAll } from "./proce
 import { table } from "./table.mjs";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
+/** What the program is built from. */
+const SOURCES = [":/crates", ":/migrations", ":/Cargo.toml", ":/Cargo.lock"];
 const SECONDS_MAX = 60;
 const REPEATS_MAX = 9;
 /** A server is started, warmed up, measured and stopped: what that takes beside the measurement. */
@@ -180,7 +182,7 @@ function finish() {
   const commit = git("rev-parse", "--short=10", "HEAD");
   const results = {
     commit,
-    changed: git("status", "--porcelain", "--untracked-files=no") !== "",
+    changed: git("status", "--porcelain", "--", ...SOURCES) !== "",
     date: new Date().toISOString(),
     machine: {
       processor: os.cpus()[0]?.model,
