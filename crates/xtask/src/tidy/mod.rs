@@ -2,6 +2,7 @@
 
 mod codes;
 mod edges;
+mod map;
 mod names;
 mod ratchet;
 mod registration;
