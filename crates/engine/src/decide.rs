@@ -7,6 +7,7 @@
 //! crash could take back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kernel::id::uuid_v7_at;
@@ -284,8 +285,15 @@ impl Mind<'_> {
             return None;
         }
         let chance = chance_of(self.state.start.seed, activation, one.attempt);
-        let wait = backoff(&retry, one.attempt, chance).max(after.unwrap_or_default());
-        self.now.checked_add(SignedDuration::try_from(wait).ok()?).ok()
+        Some(self.after(backoff(&retry, one.attempt, chance).max(after.unwrap_or_default())))
+    }
+
+    /// The time so much later, to the microsecond: that is what the journal gives back.
+    fn after(&self, span: Duration) -> Timestamp {
+        let later = SignedDuration::try_from(span).ok();
+        let later = later.and_then(|span| self.now.checked_add(span).ok());
+        let micros = later.unwrap_or(Timestamp::MAX).as_microsecond();
+        Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
     }
 
     fn intend(&mut self, activation: ActivationId, effects: Arc<[Effect]>) {
@@ -337,10 +345,7 @@ impl Mind<'_> {
                 self.record(Record::Finished { activation, outputs, times });
             }
             Directive::Wait(span) => {
-                let due = SignedDuration::try_from(span)
-                    .ok()
-                    .and_then(|span| self.now.checked_add(span).ok())
-                    .unwrap_or(Timestamp::MAX);
+                let due = self.after(span);
                 self.record(Record::Waiting { activation, due });
                 self.actions.push(Action::Wake { activation, due });
             }

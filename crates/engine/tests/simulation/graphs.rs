@@ -36,6 +36,10 @@ pub(crate) enum Kind {
     Loop,
     /// Answers the caller.
     Respond,
+    /// Calls a run for each item, and waits for their ends or only for their starts.
+    Call {
+        wait: bool,
+    },
 }
 
 pub(crate) struct Simulated {
@@ -53,13 +57,14 @@ pub(crate) fn grow(chance: &mut Chance) -> Simulated {
     while kinds.len() < size {
         let at = kinds.len();
         let joins = open.len() >= 2 && chance.one_in(4);
-        let kind = match chance.below(9) {
+        let kind = match chance.below(11) {
             _ if joins => Kind::Join,
             0 | 1 => Kind::Branch,
             2..=4 => Kind::External,
             5 => Kind::Wait,
             6 => Kind::Loop,
             7 => Kind::Respond,
+            8 | 9 => Kind::Call { wait: chance.one_in(2) },
             _ => Kind::Pure,
         };
         kinds.push(kind);
@@ -82,6 +87,7 @@ pub(crate) fn grow(chance: &mut Chance) -> Simulated {
             | Kind::External
             | Kind::Wait
             | Kind::Join
+            | Kind::Call { .. }
             | Kind::Respond => {
                 open.push((at, 0));
             }
@@ -135,7 +141,7 @@ fn build_nodes(
             }),
             timeout: None,
             on_error: if chance.one_in(3) { OnError::Continue } else { OnError::Stop },
-            execute_once: false,
+            execute_once: *kind != Kind::Join && chance.one_in(8),
             always_output: false,
             disabled: false,
             may_have_run: if chance.one_in(3) { MayHaveRun::Ask } else { MayHaveRun::Retry },

@@ -8,12 +8,12 @@ use engine::decide::{Action, Bounds, Decision, Input, decide};
 use engine::outcome;
 use engine::record::{ActivationId, Effect, Record, Start, Times};
 use engine::replay::replay;
-use engine::state::{Phase, RunState};
+use engine::state::{Activation, Phase, RunState};
 use engine::{AnswerWhen, RunStatus, wire};
 use jiff::Timestamp;
 use kernel::item::ItemSource;
-use kernel::{Item, Object, Pairing, RunId, Value, codes};
-use node::{Directive, NodeError, Reply};
+use kernel::{Item, Items, Object, Pairing, Problem, RunId, Value, codes};
+use node::{CallMode, Directive, NodeError, Reply};
 use uuid::Uuid;
 
 use crate::chance::Chance;
@@ -30,6 +30,8 @@ pub(crate) enum Broken {
     AnswerBeforeCommit,
     /// A flush that failed is taken for done.
     LostFlush,
+    /// A repeated call numbers only the runs it repeats.
+    CallsNumberedAnew,
 }
 
 /// How rough the world is.
@@ -37,6 +39,8 @@ pub(crate) enum Broken {
 pub(crate) struct Weather {
     pub(crate) crashes: usize,
     pub(crate) repeats: bool,
+    /// Whether the run is cancelled or its time is up at some moment.
+    pub(crate) stops: bool,
     pub(crate) broken: Broken,
 }
 
@@ -47,6 +51,14 @@ pub(crate) struct Outcome {
     /// Values each node has put out, by node and port, sorted. Empty for a run that failed: which
     /// branches had come how far by then is a matter of chance.
     pub(crate) outputs: BTreeMap<(u32, usize), Vec<u64>>,
+}
+
+/// A called run: who told it to begin, and what it gives.
+#[derive(Clone, Debug)]
+struct Child {
+    activation: ActivationId,
+    index: u32,
+    result: Result<Items, Problem>,
 }
 
 /// An effect's identity: node, path, ordinal, item.
@@ -69,6 +81,12 @@ pub(crate) struct World<'a> {
     answered: bool,
     ended: bool,
     sent: HashMap<EffectKey, u32>,
+    /// Called runs the database has: they outlive the process.
+    children: HashMap<RunId, Child>,
+    /// What is on its way back from them.
+    returns: Vec<Input>,
+    /// How many items each calling activation had.
+    called: HashMap<ActivationId, usize>,
     crashes: usize,
 }
 
@@ -119,6 +137,9 @@ impl<'a> World<'a> {
             answered: false,
             ended: false,
             sent: HashMap::new(),
+            children: HashMap::new(),
+            returns: Vec::new(),
+            called: HashMap::new(),
             crashes: 0,
         };
         world.write_start();
@@ -133,11 +154,16 @@ impl<'a> World<'a> {
     fn step(&mut self) -> Result<(), String> {
         self.now += jiff::SignedDuration::from_millis(20);
         self.answer_questions();
+        if self.weather.stops && self.chance.one_in(40) {
+            let input = if self.chance.one_in(2) { Input::Cancel } else { Input::TimedOut };
+            self.feed(input);
+        }
         let may_crash = self.crashes < self.weather.crashes;
         match self.chance.below(10) {
             0 if may_crash && self.chance.one_in(3) => return self.crash(),
             0..=2 => self.begin_flush(),
             3..=5 => self.end_flush(),
+            _ if !self.returns.is_empty() && self.chance.one_in(2) => self.hear(),
             _ if self.tasks.is_empty() => {
                 self.begin_flush();
                 self.end_flush();
@@ -216,6 +242,9 @@ impl<'a> World<'a> {
     /// The process dies. What was on its way may or may not have arrived.
     fn crash(&mut self) -> Result<(), String> {
         self.crashes += 1;
+        if self.weather.broken == Broken::Nothing {
+            self.compare()?;
+        }
         if let Some((body, _)) = self.in_flight.take()
             && self.chance.one_in(2)
         {
@@ -223,6 +252,7 @@ impl<'a> World<'a> {
         }
         self.tasks.clear();
         self.held.clear();
+        self.returns.clear();
         self.reply_after = None;
         if self.durable.is_empty() {
             if self.answered {
@@ -252,6 +282,43 @@ impl<'a> World<'a> {
         replay(RUN, &self.simulated.plan, bodies).map_err(|error| error.to_string())
     }
 
+    /// What was recorded up to now says the same as what was lived.
+    fn compare(&self) -> Result<(), String> {
+        let unwritten = self.in_flight.iter().map(|(body, _)| body).chain([&self.state.journal]);
+        let bodies: Vec<_> = self
+            .durable
+            .iter()
+            .chain(unwritten)
+            .map(|body| [b"[", body.as_slice(), b"]"].concat())
+            .collect();
+        let recalled = replay(RUN, &self.simulated.plan, bodies.iter().map(Vec::as_slice))
+            .map_err(|error| error.to_string())?;
+        let same = |(lived, recalled): (&Activation, &Activation)| {
+            // That something was begun is not recorded.
+            let phase = match (&lived.phase, &recalled.phase) {
+                (Phase::Running, Phase::Ready | Phase::Asked) => true,
+                (Phase::Running, Phase::Waiting { retry, .. }) => *retry,
+                (lived, recalled) => lived == recalled,
+            };
+            phase
+                && (lived.node, lived.path, lived.ordinal, lived.attempt)
+                    == (recalled.node, recalled.path, recalled.ordinal, recalled.attempt)
+                && (&lived.inputs, &lived.done) == (&recalled.inputs, &recalled.done)
+                && (&lived.problem, lived.run_index) == (&recalled.problem, recalled.run_index)
+        };
+        let (mine, theirs) = (&self.state.activations, &recalled.activations);
+        if mine.len() != theirs.len() || !mine.iter().zip(theirs).all(same) {
+            return Err(format!("lived: {mine:?}\nrecalled: {theirs:?}"));
+        }
+        let unbegun = |id: &&ActivationId| self.state.ready.contains(*id);
+        if !recalled.ready.iter().filter(unbegun).eq(&self.state.ready)
+            || recalled.position != self.state.position
+        {
+            return Err(format!("ready: {:?}, recalled {:?}", self.state.ready, recalled.ready));
+        }
+        Ok(())
+    }
+
     /// Does one of the things that are to be done, any of them; sometimes twice.
     fn work(&mut self) -> Result<(), String> {
         let index = self.chance.below(self.tasks.len());
@@ -259,6 +326,10 @@ impl<'a> World<'a> {
         let again = self.weather.repeats && self.chance.one_in(8);
         match task {
             Action::Execute { activation } => {
+                let inputs = &self.state.activations[activation as usize].inputs;
+                if let Some(items) = inputs.first() {
+                    self.called.insert(activation, items.len());
+                }
                 let input = self.execute(activation);
                 if let (Some(input), true) = (&input, again) {
                     self.feed(input.clone());
@@ -280,9 +351,54 @@ impl<'a> World<'a> {
                 self.feed(Input::Due { activation });
             }
             later @ Action::Wake { .. } => self.tasks.push(later),
-            Action::Call { .. } | Action::Reply { .. } | Action::End => {}
+            Action::Call { activation, children, wait, .. } => {
+                self.call(activation, children, wait)?;
+            }
+            Action::Reply { .. } | Action::End => {}
         }
         Ok(())
+    }
+
+    /// Starts what has not been started; what has ended or only had to begin tells its caller.
+    fn call(
+        &mut self,
+        activation: ActivationId,
+        children: Vec<(u32, RunId, Items)>,
+        wait: bool,
+    ) -> Result<(), String> {
+        let recalled = self.replay().ok();
+        let known = recalled.as_ref().and_then(|state| state.activations.get(activation as usize));
+        if !known.is_some_and(|one| matches!(one.phase, Phase::Calling { .. })) {
+            return Err(format!("activation {activation} called before that was durable"));
+        }
+        let node = self.state.activations[activation as usize].node;
+        for (at, (index, run, items)) in (0..).zip(children) {
+            let anew = self.weather.broken == Broken::CallsNumberedAnew;
+            let index = if anew { at } else { index };
+            let values: Vec<_> = items.iter().map(value).collect();
+            let result = match values.iter().any(|value| mix(*value, node) % 16 == 0) {
+                true => Err(Problem::new(codes::RUN_LIMIT, "the called run failed")),
+                false => Ok(Arc::new(values.iter().map(|v| item(mix(*v, node), 0)).collect())),
+            };
+            let child = Child { activation, index, result };
+            let child = self.children.entry(run).or_insert(child).clone();
+            if (child.activation, child.index) != (activation, index) {
+                return Err(format!("run {run} of call {index} was begun as {}", child.index));
+            }
+            let result = if wait { child.result } else { Ok(Items::default()) };
+            let input = Input::Returned { activation, child: index, result };
+            if self.weather.repeats && self.chance.one_in(8) {
+                self.returns.push(input.clone());
+            }
+            self.returns.push(input);
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self) {
+        let index = self.chance.below(self.returns.len());
+        let input = self.returns.swap_remove(index);
+        self.feed(input);
     }
 
     fn execute(&self, activation: ActivationId) -> Option<Input> {
@@ -334,6 +450,11 @@ impl<'a> World<'a> {
             }
             Kind::Respond => {
                 let directive = Directive::Respond(Reply::json(Value::Null));
+                Input::Steered { activation, directive, times }
+            }
+            Kind::Call { wait } => {
+                let workflow = "called".to_owned();
+                let directive = Directive::Call { workflow, mode: CallMode::EachItem, wait };
                 Input::Steered { activation, directive, times }
             }
             Kind::External => {
@@ -402,6 +523,14 @@ impl<'a> World<'a> {
             // Three attempts, and one more for each crash that left an intent without a result.
             if *times as usize > 3 + self.crashes {
                 return Err(format!("effect {key:?} was sent {times} times"));
+            }
+        }
+        for (at, one) in replayed.activations.iter().enumerate() {
+            let called = self.children.values().filter(|child| child.activation == at as u32);
+            let Kind::Call { .. } = self.simulated.kinds[one.node as usize] else { continue };
+            let (called, items) = (called.count(), self.called.get(&(at as u32)).copied());
+            if one.phase == Phase::Succeeded && called != items.unwrap_or(0) {
+                return Err(format!("call {at} succeeded with {called} runs for {items:?} items"));
             }
         }
         Ok(outcome_of(&replayed))
