@@ -9,6 +9,8 @@ use super::tree::{Tree, is_test_file};
 const MAP: &str = "ARCHITECTURE.md";
 /// What makes a statement a fenced one.
 const FENCE: &str = "fenced_at IS NULL FOR SHARE";
+/// How a migration makes a table.
+const TABLE: &str = concat!("CREATE", " TABLE forge.");
 /// How the paragraphs of the lists begin.
 const STATEMENTS: &str = "**Fenced statements.**";
 const TABLES: &str = "**Tables without a workspace.**";
@@ -48,7 +50,7 @@ fn fenced_statements(tree: &Tree) -> BTreeSet<String> {
 /// Tables of the migrations whose columns do not begin with a workspace.
 fn system_tables(tree: &Tree) -> BTreeSet<String> {
     let migrations = tree.files().filter(|(path, _)| path.starts_with("migrations/"));
-    let created = migrations.flat_map(|(_, text)| text.split("CREATE TABLE forge.").skip(1));
+    let created = migrations.flat_map(|(_, text)| text.split(TABLE).skip(1));
     created
         .filter_map(|rest| rest.split("\n)").next()?.split_once(" (\n"))
         .filter(|(name, columns)| {

@@ -58,7 +58,14 @@ pub(crate) fn run(ratchet: Ratchet) -> Result<()> {
 
 /// Every rule that needs nothing but the files.
 fn findings(tree: &Tree) -> Vec<Finding> {
-    let rules: [fn(&Tree) -> Vec<Finding>; 6] =
-        [codes::check, edges::check, names::check, registration::check, size::check, sql::check];
+    let rules: [fn(&Tree) -> Vec<Finding>; 6] = [
+        codes::check,
+        edges::check,
+        map::check,
+        names::check,
+        registration::check,
+        size::check,
+        sql::check,
+    ];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }
