@@ -92,14 +92,16 @@ async fn watch_suspect(shared: &Shared, workspace: WorkspaceId, run: RunId) {
 /// A suspect is watched for so many times half a second.
 const SUSPECT_LOOKS: u32 = 10;
 
-/// Takes up a live run that is ours already.
+/// Takes up a live run that is ours already; with a problem, to end it because of that.
 pub(crate) async fn take_up(
     shared: &Shared,
     workspace: WorkspaceId,
     run: RunId,
+    problem: Option<Problem>,
 ) -> Result<(), Problem> {
     if let Some(RunRecord::Live(live)) = shared.store.find(workspace, run).await? {
-        let adopted = adopt(shared, live, None).await?;
+        let mut adopted = adopt(shared, live, None).await?;
+        adopted.poison = problem;
         shared.send(run, Command::Adopt(Box::new(adopted)));
     }
     Ok(())

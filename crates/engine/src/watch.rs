@@ -54,7 +54,7 @@ async fn compare(
     let twice = |(_, run): &&(WorkspaceId, RunId)| missing.contains(run) && suspects.contains(run);
     for (workspace, run) in owned.iter().filter(twice) {
         tracing::warn!(run.id = %run, "the run was ours and nobody had it; taken up again");
-        load::take_up(shared, *workspace, *run).await?;
+        load::take_up(shared, *workspace, *run, None).await?;
     }
     Ok(missing)
 }

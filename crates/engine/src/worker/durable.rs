@@ -12,6 +12,8 @@ use crate::command::Command;
 use crate::decide::{Action, Input};
 use crate::door::Answer;
 use crate::flusher::{FlushOp, Flushed, Verdict};
+use crate::load;
+use crate::record::Parent;
 
 impl Worker {
     /// Offers what the run has to say, if nothing of it is on its way.
@@ -80,7 +82,30 @@ impl Worker {
                 let detail = "Another member took the run over; it goes on there.";
                 self.give_up(run, Problem::new(codes::SERVER_OVERLOADED, detail));
             }
+            Err(problem) if problem.code == codes::RUN_UNSTORABLE => self.refused(run, problem),
             Err(problem) => self.give_up(run, problem),
+        }
+    }
+
+    /// The database will never take what the run has to say: it ends with what is stored of it. Were
+    /// it left to recovery, its last effects would be repeated for ever.
+    fn refused(&mut self, run: RunId, problem: Problem) {
+        let Some(cell) = self.cells.get(&run) else { return };
+        let (workspace, stored) = (cell.workspace(), cell.durable > 0);
+        let parent = cell.state.start.parent.filter(|parent| parent.wait);
+        self.give_up(run, problem.clone());
+        if stored {
+            let shared = Arc::clone(&self.shared);
+            tokio::task::spawn_local(async move {
+                let end = || load::take_up(&shared, workspace, run, Some(problem.clone()));
+                if let Err(problem) = load::persist(&shared, end).await {
+                    tracing::error!(run.id = %run, "the run could not be ended: {problem}");
+                }
+            });
+        } else if let Some(parent) = parent {
+            let Parent { activation, child, .. } = parent;
+            let input = Input::Returned { activation, child, result: Err(problem) };
+            self.shared.send(parent.run, Command::Input(parent.run, input));
         }
     }
 

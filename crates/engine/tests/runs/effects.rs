@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::decide::Decision;
 use engine::{AnswerWhen, RunStatus};
+use kernel::codes;
 use node::MayHaveRun;
 use tokio::sync::Semaphore;
 use workflow::{Graph, GraphNode, OnError, Settings};
@@ -65,4 +66,20 @@ async fn effects_taken_for_failed_leave_the_other_items_their_turn() {
 #[tokio::test]
 async fn effects_that_are_done_again_are_the_only_ones_done_twice() {
     assert_eq!(answered(Decision::Retry).await, (35, (0..25).collect()));
+}
+
+#[tokio::test]
+async fn a_run_whose_result_cannot_be_stored_fails_and_its_effect_is_not_repeated() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let graph = effect(Does::Effect(count.clone()), |_| {});
+    let world = World::new([graph]).await;
+    let refuse = "ALTER TABLE forge.history ADD CONSTRAINT refused CHECK (state <> 'succeeded')";
+    world.db.superuser().await.batch_execute(refuse).await.unwrap();
+    let (run, answer) = world.start("effect", items(1), AnswerWhen::Ended);
+    assert_eq!(answer.await.unwrap().unwrap_err().code, codes::RUN_UNSTORABLE);
+    world.until_number("SELECT count(*) FROM forge.history", 1).await;
+    let view = world.until(run, |view| view.status.is_final()).await;
+    assert_eq!(view.error.unwrap().code, codes::RUN_UNSTORABLE.to_string());
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    world.end().await;
 }
