@@ -58,7 +58,7 @@ pub(crate) fn run(ratchet: Ratchet) -> Result<()> {
 
 /// Every rule that needs nothing but the files.
 fn findings(tree: &Tree) -> Vec<Finding> {
-    let rules: [fn(&Tree) -> Vec<Finding>; 6] = [
+    let rules: [fn(&Tree) -> Vec<Finding>; 7] = [
         codes::check,
         edges::check,
         map::check,
