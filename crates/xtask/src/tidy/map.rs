@@ -39,7 +39,8 @@ fn compare(map: &str, list: &str, found: &BTreeSet<String>) -> Vec<Finding> {
 
 /// Names of the statements declared with a fence.
 fn fenced_statements(tree: &Tree) -> BTreeSet<String> {
-    let stores = tree.rust().filter(|(path, _)| path.contains("/src/") && !is_test_file(path));
+    let is_store = |path: &str| path.ends_with("/store.rs") || path.contains("/store/");
+    let stores = tree.rust().filter(|(path, _)| is_store(path) && !is_test_file(path));
     let declared = stores.flat_map(|(_, text)| text.split("sql!(").skip(1));
     declared
         .filter(|rest| rest.split("\n);").next().is_some_and(|text| text.contains(FENCE)))
