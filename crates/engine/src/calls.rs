@@ -110,7 +110,7 @@ pub(crate) fn must_tell_error_workflow(cell: &Cell) -> bool {
     let graph = cell.graph();
     cell.state.status == RunStatus::Failed
         && !cell.error_told
-        && !cell.key.as_deref().is_some_and(|key| key.starts_with(ERROR_KEY))
+        && !cell.state.start.key.as_deref().is_some_and(|key| key.starts_with(ERROR_KEY))
         && graph.settings.error_workflow.as_ref().is_some_and(|wanted| {
             *wanted != graph.workflow.name && *wanted != graph.workflow.id.to_string()
         })

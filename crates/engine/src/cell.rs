@@ -53,7 +53,6 @@ pub(crate) struct Cell {
     pub(crate) held: Vec<Action>,
     /// Every record offered so far: the body of its history row.
     pub(crate) written: Vec<u8>,
-    pub(crate) key: Option<String>,
     pub(crate) answer: Option<AnswerSender>,
     /// Those who asked for its end and wait until that is durable.
     pub(crate) cancellers: Vec<oneshot::Sender<()>>,
@@ -104,7 +103,7 @@ impl Cell {
         };
         // A caller that crashes finds its children's results in history, and so does whoever comes
         // again with the same key.
-        let asked_for = self.state.start.parent.is_some() || self.key.is_some();
+        let asked_for = self.state.start.parent.is_some() || self.state.start.key.is_some();
         if keep == Retention::None && asked_for { Retention::Days(1) } else { keep }
     }
 
@@ -178,7 +177,7 @@ impl Cell {
             version: graph.version,
             started_at: self.state.start.at,
             deadline: None,
-            key: self.key.clone(),
+            key: self.state.start.key.clone(),
             seq: 1,
             body,
         }
@@ -212,7 +211,7 @@ impl Cell {
             started_at: self.state.start.at,
             finished_at: self.finished_at(),
             keep: self.keep(),
-            key: self.key.clone(),
+            key: self.state.start.key.clone(),
             body,
         }
     }

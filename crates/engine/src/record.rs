@@ -166,6 +166,9 @@ pub struct Start {
     pub pins: bool,
     /// When the caller is answered.
     pub answer: AnswerWhen,
+    /// See [`crate::StartRun::key`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The calling activation, for a run called by another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,

@@ -215,6 +215,7 @@ impl Worker {
             test: start.test,
             pins: start.pins,
             answer: start.answer,
+            key: start.key,
             parent,
         };
         let mut journal = Vec::with_capacity(512);
@@ -233,7 +234,6 @@ impl Worker {
             visible: false,
             held: Vec::new(),
             written: Vec::new(),
-            key: start.key,
             answer: Some(answer),
             reply_after: None,
             cancellers: Vec::new(),
@@ -284,7 +284,6 @@ impl Worker {
             visible: true,
             held: Vec::new(),
             written,
-            key: None,
             answer: None,
             reply_after: None,
             cancellers: Vec::new(),

@@ -167,7 +167,7 @@ impl Worker {
         let Some(mut cell) = self.remove(run) else { return };
         let Some(answer) = cell.answer.take() else { return };
         let shared = Arc::clone(&self.shared);
-        let (workspace, key) = (cell.workspace(), cell.key.clone().unwrap_or_default());
+        let (workspace, key) = (cell.workspace(), cell.state.start.key.clone().unwrap_or_default());
         let when = cell.state.start.answer;
         tokio::task::spawn_local(async move {
             let told: Result<Answer, Problem> = shared.answer_of_key(workspace, &key, when).await;

@@ -156,3 +156,22 @@ async fn a_cancel_is_answered_when_the_end_is_durable() {
     assert_eq!(problem.code, codes::RUN_FINISHED);
     world.end().await;
 }
+
+/// Each is the other's error workflow, and the second dies with the process before it fails.
+#[tokio::test]
+async fn an_error_workflow_that_fails_tells_nobody_even_after_a_crash() {
+    let gate = Arc::new(Semaphore::new(0));
+    let tells =
+        |other: &str| Settings { error_workflow: Some(other.to_owned()), ..Settings::default() };
+    let first = row("first", &[Does::Trigger, Does::Fail], tells("second"));
+    let nodes = [Does::Trigger, Does::Gate(gate.clone()), Does::Fail];
+    let second = row("second", &nodes, tells("first"));
+    let mut world = World::new([first, second]).await;
+    world.start("first", items(1), AnswerWhen::Ended);
+    world.until_number("SELECT count(*) FROM forge.history", 1).await;
+    world.die_and_recover().await;
+    gate.add_permits(1);
+    world.until_number("SELECT count(*) FROM forge.runs", 0).await;
+    assert_eq!(world.number("SELECT count(*) FROM forge.history").await, 2);
+    world.end().await;
+}

@@ -119,6 +119,7 @@ impl<'a> World<'a> {
             test: false,
             pins: false,
             answer: AnswerWhen::Replied,
+            key: None,
             parent: None,
         };
         let mut world = Self {
