@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
+import path from "node:path";
 
 /** Ticks of /proc a second: fixed by Linux for every architecture. */
 const TICKS_PER_SECOND = 100;
@@ -58,7 +59,8 @@ export async function run(program, args, options) {
   const code = await child.ended;
   if (code !== 0) {
     const why = code === 124 ? `took longer than ${options.limitS} s` : `ended with ${code}`;
-    throw new Error(`${program} ${args.join(" ")}: ${why}`);
+    // The name alone: what is kept in results shall not hold folders of this machine.
+    throw new Error(`${path.basename(program)} ${args.join(" ")}: ${why}`);
   }
   return printed;
 }
