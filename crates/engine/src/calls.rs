@@ -1,6 +1,7 @@
 //! Runs that start runs: called workflows and error workflows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::{Item, Items, Object, Problem, RunId, Value, WorkspaceId, codes};
 use node::TriggerKind;
@@ -12,7 +13,7 @@ use crate::command::Command;
 use crate::decide::Input;
 use crate::door::{AnswerWhen, RunStatus, StartRun};
 use crate::engine::Shared;
-use crate::load::persist;
+use crate::load::{self, FIRST_LOOK, persist};
 use crate::record::{ActivationId, Parent};
 
 /// Runs an activation wants started.
@@ -36,6 +37,7 @@ pub(crate) fn begin(
     let graph = Arc::clone(cell.graph());
     let depth = cell.state.start.parent.map_or(0, |parent| parent.depth);
     let (test, again) = (cell.state.start.test, cell.state.resumed > 0);
+    let cancel = cell.cancel.clone();
     let Call { run, activation, workflow, children, wait } = call;
     tokio::task::spawn_local(async move {
         let called = persist(&shared, || shared.called_graph(&graph, &workflow)).await;
@@ -44,13 +46,11 @@ pub(crate) fn begin(
             let workspace = graph.workspace;
             let parent = Parent { run, activation, child: index, depth: depth + 1, wait };
             async move {
-                let known =
-                    if again { find(shared, workspace, child, wait).await } else { Known::No };
+                let known = if again { find(shared, workspace, child, wait).await } else { None };
                 let result = match (known, called) {
-                    (Known::Live, _) => return,
-                    (Known::Returned(result), _) => result,
-                    (Known::No, Err(problem)) => Err(problem.clone()),
-                    (Known::No, Ok((graph, trigger))) => {
+                    (Some(result), _) => result,
+                    (None, Err(problem)) => Err(problem.clone()),
+                    (None, Ok((graph, trigger))) => {
                         let (graph, trigger) = (Arc::clone(graph), *trigger);
                         let answer = if wait { AnswerWhen::Ended } else { AnswerWhen::Started };
                         let (key, pins) = (None, false);
@@ -70,32 +70,43 @@ pub(crate) fn begin(
                 let _ = commands.send(Command::Input(run, input));
             }
         });
-        futures::future::join_all(children).await;
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            _ = futures::future::join_all(children) => {}
+        }
     });
 }
 
-/// What is known of a called run after a crash.
-enum Known {
-    /// It was never started.
-    No,
-    /// It tells its caller by itself when it ends.
-    Live,
-    /// What its caller is to be told.
-    Returned(Result<Items, Problem>),
-}
-
-async fn find(shared: &Shared, workspace: WorkspaceId, child: RunId, wait: bool) -> Known {
-    match persist(shared, || shared.load(workspace, child)).await {
-        Ok(None) => Known::No,
-        Ok(Some(_)) if !wait => Known::Returned(Ok(Items::default())),
-        Ok(Some(loaded)) if !loaded.state.status.is_final() => Known::Live,
-        Ok(Some(loaded)) => Known::Returned(match loaded.state.problem {
-            None => Ok(crate::view::last_items(&loaded.state)),
-            Some(problem) => Err(problem),
-        }),
-        Err(problem) => Known::Returned(Err(problem)),
+/// What the caller of a run is to be told, once that is known; `None` if the run was never started.
+///
+/// A run that goes on here tells its caller by itself. Another member may have taken it over, so it
+/// is looked at, too.
+async fn find(
+    shared: &Shared,
+    workspace: WorkspaceId,
+    child: RunId,
+    wait: bool,
+) -> Option<Result<Items, Problem>> {
+    let mut pause = FIRST_LOOK;
+    loop {
+        let state = match persist(shared, || shared.load(workspace, child)).await {
+            Ok(loaded) => loaded?.state,
+            Err(problem) => return Some(Err(problem)),
+        };
+        if !wait {
+            return Some(Ok(Items::default()));
+        }
+        if state.status.is_final() {
+            let result = state.problem.as_ref().map_or(Ok(()), |problem| Err(problem.clone()));
+            return Some(result.map(|()| crate::view::last_items(&state)));
+        }
+        load::pause(pause).await;
+        pause = (pause * 2).min(CHILD_LOOK_MAX);
     }
 }
+
+/// How often a called run is looked at that another member may have.
+const CHILD_LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// The trigger a workflow is called by: its manual trigger, else its first trigger.
 pub(crate) fn entry(graph: &Graph) -> Option<usize> {

@@ -259,7 +259,7 @@ where
     }
 }
 
-const FIRST_LOOK: Duration = Duration::from_millis(5);
+pub(crate) const FIRST_LOOK: Duration = Duration::from_millis(5);
 const LAST_LOOK: Duration = Duration::from_millis(500);
 const LOOKS_MAX: u32 = 120;
 
@@ -267,6 +267,6 @@ const LOOKS_MAX: u32 = 120;
     clippy::disallowed_methods,
     reason = "the earlier run may be another member's, or the database away: it is polled"
 )]
-async fn pause(wait: Duration) {
+pub(crate) async fn pause(wait: Duration) {
     tokio::time::sleep(wait).await;
 }

@@ -97,3 +97,31 @@ async fn a_called_run_that_has_ended_is_not_started_again() {
     assert_eq!(effects.load(Ordering::SeqCst), 2);
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_called_run_that_another_member_took_over_returns_when_it_has_ended() {
+    let gate = Arc::new(Semaphore::new(0));
+    let child = row("child", &[Does::Trigger, Does::Gate(gate)], Settings::default());
+    let parent = row("parent", &[Does::Trigger, Does::Call("child", true)], Settings::default());
+    let mut world = World::new([child, parent]).await;
+    let (run, _) = world.start("parent", items(1), AnswerWhen::Ended);
+    world.until_number("SELECT count(*) FROM forge.runs", 2).await;
+    world.die().await;
+    let client = world.db.superuser().await;
+    let theirs = "INSERT INTO forge.fences SELECT id, 0 FROM forge.runs;
+        UPDATE forge.runs SET owner = id WHERE epoch = 1 AND version_id::text LIKE '6368%'";
+    client.batch_execute(theirs).await.unwrap();
+    world.live_again().await;
+    world.until(run, |view| view.resumed == 1).await;
+    let ended = "INSERT INTO forge.history
+        SELECT 30, (now() AT TIME ZONE 'UTC')::date, r.workspace_id, r.id, r.workflow_id,
+            r.version_id, 'succeeded', r.started_at, now(),
+            substr(j.body, 1, length(j.body) - 1) || convert_to(',{\"e\":[\"succeeded\",null,5]}]', 'UTF8')
+        FROM forge.runs r JOIN forge.journal j ON j.run_id = r.id WHERE r.owner = r.id;
+        DELETE FROM forge.runs WHERE owner = id";
+    client.batch_execute(ended).await.unwrap();
+    let view = world.until(run, |view| view.status.is_final()).await;
+    assert_eq!(view.status, RunStatus::Succeeded);
+    assert_eq!(numbers(&view.nodes["n1"][0].outputs[0]), [0]);
+    world.end().await;
+}
