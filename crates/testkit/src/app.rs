@@ -295,7 +295,7 @@ impl TestApp {
     pub async fn wait_status(&self, run: &str, states: &[&str]) -> Value {
         let owner = self.owner();
         let path = format!("/v1/runs/{run}");
-        eventually(&format!("run {run} to be {states:?}"), || async {
+        eventually(&format!("run {run} to be {states:?}"), async || {
             let reply = owner.get(&path).await;
             if reply.status != 200 {
                 return None;
@@ -366,7 +366,7 @@ impl TestApp {
         let runs: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         let idle = "SELECT query FROM pg_stat_activity \
                     WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
-        eventually("open transactions to end", || async {
+        eventually("open transactions to end", async || {
             superuser.query(idle, &[]).await.expect("it answers").is_empty().then_some(())
         })
         .await;

@@ -1,6 +1,5 @@
 //! Waiting for something to become true, without guessing how long it takes.
 
-use std::future::Future;
 use std::time::Duration;
 
 /// Longer than anything a test waits for takes on a busy machine.
@@ -12,10 +11,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// # Panics
 /// After 30 seconds, naming `what` was waited for.
 #[expect(clippy::disallowed_methods, reason = "a bounded poll that yields between looks")]
-pub async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Option<T>>,
-{
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let found = tokio::time::timeout(PATIENCE, async {
         loop {
             if let Some(found) = look().await {
