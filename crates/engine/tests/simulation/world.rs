@@ -377,7 +377,7 @@ impl<'a> World<'a> {
             let anew = self.weather.broken == Broken::CallsNumberedAnew;
             let index = if anew { at } else { index };
             let values: Vec<_> = items.iter().map(value).collect();
-            let result = match values.iter().any(|value| mix(*value, node) % 16 == 0) {
+            let result = match values.iter().any(|value| mix(*value, node).is_multiple_of(16)) {
                 true => Err(Problem::new(codes::RUN_LIMIT, "the called run failed")),
                 false => Ok(Arc::new(values.iter().map(|v| item(mix(*v, node), 0)).collect())),
             };
