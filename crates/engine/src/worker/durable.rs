@@ -180,8 +180,9 @@ impl Worker {
         let (shared, commands) = (Arc::clone(&self.shared), self.commands.clone());
         let workspace = cell.workspace();
         tokio::task::spawn_local(async move {
-            // An error is the database's: the next verdict says again that there is something.
-            if let Ok(cancel) = shared.store.is_cancelled(workspace, run).await {
+            // Nothing else may come of the run before this is known.
+            let read = || shared.store.is_cancelled(workspace, run);
+            if let Ok(cancel) = load::persist(&shared, read).await {
                 let _ = commands.send(Command::Inbox { run, signals, cancel });
             }
         });
