@@ -39,10 +39,11 @@ pub(crate) fn begin(
     let (test, again) = (cell.state.start.test, cell.state.resumed > 0);
     let cancel = cell.cancel.clone();
     let Call { run, activation, workflow, children, wait } = call;
+    let trace = cell.state.start.trace.clone();
     tokio::task::spawn_local(async move {
         let called = persist(&shared, || shared.called_graph(&graph, &workflow)).await;
         let children = children.into_iter().map(|(index, child, items)| {
-            let (shared, called, commands) = (&shared, &called, &commands);
+            let (shared, called, commands, trace) = (&shared, &called, &commands, &trace);
             let workspace = graph.workspace;
             let parent = Parent { run, activation, child: index, depth: depth + 1, wait };
             async move {
@@ -54,7 +55,9 @@ pub(crate) fn begin(
                         let (graph, trigger) = (Arc::clone(graph), *trigger);
                         let answer = if wait { AnswerWhen::Ended } else { AnswerWhen::Started };
                         let (key, pins) = (None, false);
-                        let start = StartRun { graph, trigger, items, key, test, pins, answer };
+                        let trace = trace.clone();
+                        let start =
+                            StartRun { graph, trigger, items, key, test, pins, answer, trace };
                         let started = shared.begin(child, start, Some(parent));
                         if wait {
                             // It tells its caller by itself when it ends.
@@ -140,13 +143,15 @@ pub(crate) fn tell_error_workflow(
     let wanted = graph.settings.error_workflow.clone().unwrap_or_default();
     let items = Arc::new(vec![Item::new(error_item(cell))]);
     let test = cell.state.start.test;
+    let trace = cell.state.start.trace.clone();
     tokio::task::spawn_local(async move {
         let told = async {
             let called = persist(&shared, || shared.called_graph(&graph, &wanted)).await;
             let (graph, trigger) = called?;
             let key = Some(format!("{ERROR_KEY}{run}"));
             let answer = AnswerWhen::Started;
-            let start = StartRun { graph, trigger, items, key, test, pins: false, answer };
+            let pins = false;
+            let start = StartRun { graph, trigger, items, key, test, pins, answer, trace };
             let started = shared.begin(shared.new_run_id(), start, None);
             started.await.map_err(|_| Problem::internal())?.map(|_| ())
         };

@@ -25,6 +25,8 @@ pub struct StartRun {
     pub pins: bool,
     /// When the caller is answered.
     pub answer: AnswerWhen,
+    /// The caller's place in a trace, as a W3C `traceparent`: requests of the run's nodes carry it on.
+    pub trace: Option<String>,
 }
 
 /// When the caller of [`crate::Engine::start`] gets its [`Answer`].

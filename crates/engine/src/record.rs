@@ -169,6 +169,9 @@ pub struct Start {
     /// See [`crate::StartRun::key`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// See [`crate::StartRun::trace`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// The calling activation, for a run called by another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,

@@ -216,6 +216,7 @@ impl Worker {
             pins: start.pins,
             answer: start.answer,
             key: start.key,
+            trace: start.trace,
             parent,
         };
         let mut journal = Vec::with_capacity(512);

@@ -28,13 +28,17 @@ pub(crate) async fn respond(
     request: Request<Incoming>,
     about: &About,
 ) -> Response<Body> {
-    match answer(shared, request).await {
+    match answer(shared, request, about).await {
         Ok(answer) => render(answer),
         Err(error) => refuse(error, about),
     }
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<HookAnswer, HookError> {
+async fn answer(
+    shared: &Shared,
+    request: Request<Incoming>,
+    about: &About,
+) -> Result<HookAnswer, HookError> {
     let (head, incoming) = request.into_parts();
     let path = head.uri.path();
     // The dispatch looked before it came here.
@@ -48,6 +52,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<HookAnswe
         url: address(settings.public_url.as_deref(), head.headers.get(header::HOST), path),
         query: head.uri.query().unwrap_or_default(),
         headers: &head.headers,
+        trace: about.traceparent(),
         body,
     };
     shared.hooks.answer(found, request).await

@@ -49,6 +49,11 @@ impl About {
         self.0.trace.map(|trace| trace.trace_id()).unwrap_or_default()
     }
 
+    /// What to send on, when the sender has a trace.
+    pub(crate) fn traceparent(&self) -> Option<String> {
+        self.0.trace.map(|trace| trace.to_string())
+    }
+
     /// Whether the sender sits on this machine and no proxy says that it speaks for somebody else.
     pub(crate) fn is_local(&self, headers: &HeaderMap) -> bool {
         self.0.peer.ip().to_canonical().is_loopback()

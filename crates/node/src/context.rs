@@ -21,6 +21,8 @@ pub struct NodeContext {
     /// `run:node:path:ordinal:item`: the same for every attempt of the same effect. Empty for nodes
     /// that change nothing outside.
     pub idempotency_key: String,
+    /// The run's place in a trace, as a W3C `traceparent`.
+    pub trace: Option<Arc<str>>,
     /// Fires when the run is cancelled or the activation's time is up.
     pub cancel: CancellationToken,
     /// How long the activation may still take.
@@ -28,6 +30,14 @@ pub struct NodeContext {
 }
 
 impl NodeContext {
+    /// The `traceparent` of one outgoing request: the run's trace under a span of the request's own.
+    pub fn traceparent(&self) -> Option<String> {
+        let trace = self.trace.as_deref()?;
+        // version-traceid-parentid-flags: 2, 32, 16 and 2 hexadecimal digits.
+        let (head, flags) = (trace.get(..36)?, trace.get(52..55)?);
+        Some(format!("{head}{:016x}{flags}", self.services.dice.next_u64()))
+    }
+
     /// The same context over other inputs.
     pub fn with_inputs(&self, inputs: Arc<[Items]>) -> Self {
         let mut cx = self.for_item(0);
@@ -42,6 +52,7 @@ impl NodeContext {
             scope: self.scope.clone(),
             services: Arc::clone(&self.services),
             idempotency_key: format!("{}:{item}", self.idempotency_key),
+            trace: self.trace.clone(),
             cancel: self.cancel.clone(),
             timeout: self.timeout,
         }

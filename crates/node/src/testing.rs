@@ -30,6 +30,7 @@ pub fn context_with(inputs: &[Items], services: Services) -> NodeContext {
         scope: scope(inputs),
         services: Arc::new(services),
         idempotency_key: "run:node:0:0:0".to_owned(),
+        trace: None,
         cancel: CancellationToken::new(),
         timeout: Duration::from_secs(30),
     }

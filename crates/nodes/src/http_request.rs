@@ -139,6 +139,10 @@ impl HttpRequest {
             let key = header_value("", &cx.idempotency_key)?;
             request.headers.insert(HeaderName::from_static("idempotency-key"), key);
         }
+        if let Some(trace) = cx.traceparent() {
+            let trace = header_value("", &trace)?;
+            request.headers.insert(HeaderName::from_static("traceparent"), trace);
+        }
         self.auth.apply(&mut request.headers)?;
         for (name, value) in self.headers.iter().filter(|(_, value)| !value.is_null()) {
             let pointer = format!("/headers/{name}");

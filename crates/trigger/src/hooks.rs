@@ -121,6 +121,7 @@ impl Hooks {
             found;
         let blobs = &*self.0.parts.blobs;
         let key = key(&request, &route)?;
+        let trace = request.trace.clone();
         let made = item::make(request, stage, parameters, hook.raw_body, workspace, blobs).await?;
         let test = stage == Stage::Draft;
         let started = self.0.parts.engine.start(StartRun {
@@ -130,6 +131,7 @@ impl Hooks {
             key,
             test,
             pins: false,
+            trace,
             answer: match hook.respond {
                 HookReply::Immediately => AnswerWhen::Started,
                 HookReply::LastNode => AnswerWhen::Ended,

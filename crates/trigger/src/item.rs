@@ -20,6 +20,8 @@ pub struct HookRequest<'a> {
     pub query: &'a str,
     /// Its headers.
     pub headers: &'a HeaderMap,
+    /// What to carry on of the caller's trace, as a W3C `traceparent`.
+    pub trace: Option<String>,
     /// Its body.
     pub body: Bytes,
 }

@@ -67,6 +67,7 @@ pub(super) async fn start_run(
         test: body.draft,
         pins: body.pins,
         answer: AnswerWhen::Started,
+        trace: None,
         graph,
     })?;
     let answer = started.answer.await.map_err(|_| {

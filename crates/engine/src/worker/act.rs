@@ -172,6 +172,7 @@ fn work(shared: &Shared, cell: &Cell, id: ActivationId, effect: bool) -> Work {
             },
             services: Arc::clone(&shared.services),
             idempotency_key,
+            trace: state.start.trace.as_deref().map(Arc::from),
             cancel: cell.cancel.clone(),
             timeout: node.timeout.unwrap_or(shared.settings.node_timeout),
         },

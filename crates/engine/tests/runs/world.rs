@@ -201,7 +201,8 @@ impl World {
     ) -> (RunId, oneshot::Receiver<Result<Answer, Problem>>) {
         let graph = Arc::clone(&self.graphs.0.lock().unwrap()[workflow]);
         let key = key.map(str::to_owned);
-        let start = StartRun { graph, trigger: 0, items, key, test: false, pins: false, answer };
+        let (test, pins, trace) = (false, false, None);
+        let start = StartRun { graph, trigger: 0, items, key, test, pins, answer, trace };
         let started = self.engine().start(start).unwrap();
         (started.run, started.answer)
     }

@@ -120,6 +120,7 @@ impl<'a> World<'a> {
             pins: false,
             answer: AnswerWhen::Replied,
             key: None,
+            trace: None,
             parent: None,
         };
         let mut world = Self {

@@ -58,6 +58,7 @@ pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<RunVie
         test: false,
         pins: body.pins,
         answer: AnswerWhen::Ended,
+        trace: None,
     })?;
     let answered = tokio::time::timeout(WAIT_MAX, started.answer).await;
     if let Ok(Ok(Err(problem))) = answered {

@@ -94,6 +94,7 @@ impl World {
             test: false,
             pins: false,
             answer: AnswerWhen::Ended,
+            trace: None,
         };
         let started = self.engine.start(start).unwrap();
         let answer = started.answer.await.unwrap().unwrap();
