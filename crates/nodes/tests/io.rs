@@ -53,7 +53,11 @@ impl World {
     }
 
     fn context(&self, inputs: &[Items]) -> NodeContext {
-        NodeContext { services: self.services.clone(), ..context_with(inputs, services()) }
+        NodeContext {
+            services: self.services.clone(),
+            trace: Some(TRACE.into()),
+            ..context_with(inputs, services())
+        }
     }
 
     /// Runs a node as the engine does, and gives the items of its first output.
@@ -131,6 +135,9 @@ struct Asked {
     headers: BTreeMap<String, String>,
     body: String,
 }
+
+/// The trace of every run here.
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// A server that remembers what it was asked and answers `head\r\n\r\nbody`.
 async fn server(
@@ -404,6 +411,9 @@ async fn a_request_carries_query_headers_body_and_who_asks() {
         assert_eq!(first.headers.get(name).map(String::as_str), Some(value), "{name}");
     }
     assert!(!first.headers.contains_key("x-none"));
+    let trace = &first.headers["traceparent"];
+    assert_eq!((&trace[..36], &trace[52..], trace.len()), (&TRACE[..36], "-01", 55));
+    assert_ne!(trace, TRACE, "the request is a span of its own");
 }
 
 #[tokio::test]
