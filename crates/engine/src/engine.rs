@@ -1,5 +1,6 @@
 //! The engine of one member: its workers, and the handle everybody else holds.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -293,7 +294,17 @@ fn work(
         let _ = verdicts.send(Command::Flushed(flushed));
     }));
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, Worker::new(shared, index, sink, sender).work(receiver, stop));
+    let worker = Worker::new(shared, index, sink, sender);
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        local.block_on(&runtime, worker.work(receiver, stop));
+    }));
+    if ended.is_err() {
+        // The panic hook has said where. Nodes' panics never come here, so this is ours: a member
+        // without one of its workers would keep that worker's runs from everybody, while a dead one
+        // is taken over.
+        tracing::error!("a worker panicked; the process ends so that its runs are taken up");
+        std::process::abort();
+    }
 }
 
 impl Shared {
