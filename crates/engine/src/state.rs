@@ -528,9 +528,10 @@ impl RunState {
             }
         }
         activation.intended = None;
-        activation.attempt = 1;
         activation.times = times;
         if activation.done.iter().any(Option::is_none) {
+            // The attempts of the next items are counted anew.
+            activation.attempt = 1;
             return;
         }
         let done: Vec<_> = activation.done.drain(..).flatten().collect();

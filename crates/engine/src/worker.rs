@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cell::{Cell, Stage};
 use crate::command::{Adopted, Command, NewRun};
 use crate::decide::{Action, Input, decide};
-use crate::door::StartRun;
+use crate::door::{RunStatus, StartRun};
 use crate::engine::Shared;
 use crate::flusher::{FIRST_EPOCH, SinkId};
 use crate::plan::Plan;
@@ -175,7 +175,14 @@ impl Worker {
             Command::View { workspace, run, reply } => {
                 let now = self.shared.clock.now();
                 let cell = self.cells.get(&run).filter(|cell| cell.workspace() == workspace);
-                let view = cell.map(|cell| RunView::of(&cell.state, now));
+                let view = cell.map(|cell| {
+                    let mut view = RunView::of(&cell.state, now);
+                    if view.status.is_final() {
+                        // Its end is not durable yet: it would have gone.
+                        (view.status, view.error) = (RunStatus::Running, None);
+                    }
+                    view
+                });
                 let _ = reply.send(view);
             }
             Command::Answer { workspace, run, node, decision, reply } => {
