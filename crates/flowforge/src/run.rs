@@ -22,11 +22,20 @@ const RUN_KEYS: [&str; 5] = ["run_id", "status", "error", "duration_ms", "nodes"
 const ACTIVATION_KEYS: [&str; 4] = ["status", "outputs", "error", "duration_ms"];
 const ERROR_KEYS: [&str; 3] = ["code", "message", "node"];
 
-/// Runs the file and prints what happened; success only when the run succeeded.
+/// Runs the file and prints what happened; success only when the run succeeded. For machines what
+/// kept a run from being let in is printed in the same shape, without a run.
 ///
 /// # Errors
 /// Whatever keeps the run from being let in; a run that fails is no error of this function.
 pub(crate) async fn run(config: &Config, command: &Run) -> Result<ExitCode, Problem> {
+    let outcome = attempt(config, command).await;
+    if let (true, Err(problem)) = (command.json, &outcome) {
+        print(&format!("{}\n", refusal(problem)));
+    }
+    outcome
+}
+
+async fn attempt(config: &Config, command: &Run) -> Result<ExitCode, Problem> {
     let request = request(command)?;
     let view = match Lock::holder(&config.data_dir)?.and_then(|holder| holder.address) {
         Some(address) => {
@@ -35,17 +44,20 @@ pub(crate) async fn run(config: &Config, command: &Run) -> Result<ExitCode, Prob
         }
         None => on_our_own(config, &request).await?,
     };
-    let text = match command.json {
-        true => format!("{}\n", contract(&view)),
-        false => show::run(&view),
-    };
-    let mut out = std::io::stdout().lock();
-    // Whoever closed our standard output still gets the exit code.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match command.json {
+        true => print(&format!("{}\n", contract(&view))),
+        false => print(&show::run(&view)),
+    }
     match view.get("status").and_then(Value::as_str) {
         Some("succeeded") => Ok(ExitCode::SUCCESS),
         _ => Ok(ExitCode::FAILURE),
     }
+}
+
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // Whoever closed our standard output still gets the exit code.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Starts a server on a free port of this machine, runs, and stops it.
@@ -137,6 +149,20 @@ fn contract(view: &Value) -> Value {
     run.into()
 }
 
+/// The shape of the contract for a run that was not let in.
+fn refusal(problem: &Problem) -> Value {
+    let error = serde_json::json!({
+        "code": problem.code.to_string(),
+        "message": problem.detail,
+        "node": problem.node,
+    });
+    pick(
+        &serde_json::json!({ "status": "failed", "error": error, "duration_ms": 0, "nodes": {} }),
+        &RUN_KEYS,
+    )
+    .into()
+}
+
 fn activation(view: &Value) -> Value {
     let mut activation = pick(view, &ACTIVATION_KEYS);
     if let Some(error) = activation.get_mut("error") {
@@ -178,6 +204,17 @@ mod tests {
             r#""A":[{{"status":"failed","outputs":[],"error":{error},"duration_ms":1.0}}],"#
         ) + r#""B":[{"status":"skipped","outputs":[],"error":null,"duration_ms":0.0}]}}"#;
         assert_eq!(contract(&view).to_string(), expected);
+    }
+
+    #[test]
+    fn a_run_that_was_not_let_in_is_printed_in_the_same_shape() {
+        let problem = Problem::new(codes::WORKFLOW_CYCLE, "round").in_node("A");
+        assert_eq!(
+            refusal(&problem).to_string(),
+            r#"{"run_id":null,"status":"failed","error":{"code":"workflow.cycle","message":"round","#
+                .to_owned()
+                + r#""node":"A"},"duration_ms":0,"nodes":{}}"#
+        );
     }
 
     #[test]
