@@ -69,7 +69,8 @@ fn describe(page: &mut String, kind: &NodeType) {
             }
         }
     }
-    let example = json::parse_str(about.example).unwrap();
+    let example =
+        json::parse_str(about.example).expect("the conformance suite parses every example");
     let _ = write!(page, "```json\n{example:#}\n```\n");
 }
 
