@@ -43,7 +43,8 @@ function targets({ lines }) {
   for (const [c, orientation] of [[32, 9000], [64, 13_000]]) {
     const ours = of("webhook", c);
     const theirs = peer("node-red", "webhook", c);
-    const goal = `Node-RED; target 1 ×, ${short(orientation)} on a quiet machine`;
+    const code = beside(ours, peer("node-red function", "webhook", c), "its functions");
+    const goal = `Node-RED, ${code}; target 1 × (quiet: ${short(orientation)})`;
     atLeast(`webhook, ${c} in flight, runs/s`, ours?.rate, theirs?.rate, beside(ours, theirs, goal));
   }
   const alone = of("webhook", 1);
@@ -82,8 +83,14 @@ function targets({ lines }) {
   ];
 }
 
+/** The ratio of the medians, and between what it lay from turn to turn. */
 function beside(ours, theirs, name) {
-  return ours && theirs ? `${(ours.rate / theirs.rate).toFixed(2)} × ${name}` : "";
+  if (!ours || !theirs) return "";
+  const others = new Map(theirs.turns.map((turn) => [turn.repeat, turn.rate]));
+  const paired = ours.turns.filter((turn) => others.has(turn.repeat));
+  const ratios = paired.map((turn) => turn.rate / others.get(turn.repeat));
+  const range = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
+  return `${(ours.rate / theirs.rate).toFixed(2)} (${range}) × ${name}`;
 }
 
 function targetRow({ what, figure, target, why, sign, part }) {
@@ -138,6 +145,7 @@ function side(lines, name, workload, concurrency, kind) {
     errors: found.reduce((sum, line) => sum + line.errors, 0),
     rate_min: Math.min(...rates),
     rate_max: Math.max(...rates),
+    turns: found,
   };
 }
 
