@@ -2,4 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod bad_input;
+mod branches;
+mod calls;
+mod effects;
+mod failures;
+mod keys;
+mod outages;
+mod quakes;
+mod restarts;
 mod walks;
