@@ -15,6 +15,9 @@ use crate::door::{AnswerWhen, RunStatus};
 /// Index of an activation in its run, in order of creation.
 pub type ActivationId = u32;
 
+/// Output or error of each effect, by the index of its item.
+pub type Outcomes = Vec<(u32, Result<Vec<Item>, Problem>)>;
+
 /// One thing that happened to a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
@@ -64,7 +67,7 @@ pub enum Record {
         /// Which activation.
         activation: ActivationId,
         /// Output or error of each effect's item.
-        outcomes: Vec<(u32, Result<Vec<Item>, Problem>)>,
+        outcomes: Outcomes,
         /// When and how long.
         times: Times,
     },

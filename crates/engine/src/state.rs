@@ -3,17 +3,21 @@
 //! `apply` is the only way the state changes, so that replaying the journal gives the same state as
 //! living through it. It has no I/O, no clock and no chance.
 
+mod joins;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use expr::{NodeData, NodeRun, RunData, Source};
 use kernel::{Item, Items, Problem, RunId, codes};
-use workflow::{Edge, OnError, Order};
+use workflow::{OnError, Order};
+
+use joins::{Arrival, Gathered};
 
 use crate::door::RunStatus;
 use crate::outcome;
 use crate::plan::Plan;
-use crate::record::{ActivationId, Effect, Record, Start, Times};
+use crate::record::{ActivationId, Effect, Outcomes, Record, Start, Times};
 
 /// One execution of a node in a run.
 #[derive(Clone, Debug)]
@@ -85,20 +89,6 @@ impl Phase {
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
-}
-
-/// Items that arrived at a join and wait for the other ports.
-#[derive(Clone, Debug, Default)]
-struct Gathered {
-    ports: Vec<VecDeque<Arrival>>,
-    waiting: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Arrival {
-    items: Items,
-    source: Source,
-    path: u32,
 }
 
 /// A run in memory.
@@ -439,82 +429,7 @@ impl RunState {
         }
     }
 
-    fn deliver(&mut self, edge: Edge, arrival: Arrival) {
-        let gathered = &mut self.gathered[edge.to];
-        if gathered.ports.is_empty() {
-            let Arrival { items, source, path } = arrival;
-            self.activate(edge.to, Arc::new([items]), Arc::new([Some(source)]), path);
-            return;
-        }
-        gathered.ports[edge.input].push_back(arrival);
-        if !gathered.waiting {
-            gathered.waiting = true;
-            self.waiting_joins += 1;
-            self.live[edge.to] += 1;
-        }
-        if self.missing_ports(edge.to).next().is_none() {
-            self.join(edge.to);
-        }
-    }
-
-    /// Connected ports of a join at which nothing has arrived.
-    fn missing_ports(&self, node: usize) -> impl Iterator<Item = usize> {
-        let ports = self.plan.joins[node].as_ref().map_or(&[][..], |join| &join.ports);
-        let gathered = &self.gathered[node].ports;
-        (0..ports.len()).filter(|port| ports[*port].connected && gathered[*port].is_empty())
-    }
-
-    /// Lets a join run with what has arrived: one arrival of each port.
-    fn join(&mut self, node: usize) {
-        let gathered = &mut self.gathered[node];
-        let arrivals: Vec<_> = gathered.ports.iter_mut().map(VecDeque::pop_front).collect();
-        gathered.waiting = gathered.ports.iter().any(|port| !port.is_empty());
-        if !gathered.waiting {
-            self.waiting_joins -= 1;
-            self.live[node] -= 1;
-        }
-        let path = arrivals.iter().flatten().map(|arrival| arrival.path).max().unwrap_or(0);
-        let sources =
-            arrivals.iter().map(|one| one.as_ref().map(|arrival| arrival.source)).collect();
-        let inputs = arrivals
-            .into_iter()
-            .map(|one| one.map_or_else(Items::default, |arrival| arrival.items))
-            .collect();
-        self.activate(node, inputs, sources, path);
-    }
-
-    /// Lets joins run whose missing ports can no longer get anything.
-    fn settle(&mut self) {
-        while let Some(node) = self.joinable() {
-            self.join(node);
-        }
-    }
-
-    fn joinable(&self) -> Option<usize> {
-        if self.waiting_joins == 0 || self.status.is_final() || self.fatal.is_some() {
-            return None;
-        }
-        let mut waiting =
-            (0..self.gathered.len()).filter(|node| self.gathered[*node].waiting).peekable();
-        let first = *waiting.peek()?;
-        let ready = waiting.find(|node| {
-            let ports = self.plan.joins[*node].as_ref().map_or(&[][..], |join| &join.ports);
-            self.missing_ports(*node).all(|port| {
-                let plan = &ports[port];
-                !(0..self.live.len())
-                    .any(|other| self.live[other] > 0 && plan.reachable_from(other))
-            })
-        });
-        // Joins in a loop may wait for each other; the first one in the document goes ahead.
-        ready.or_else(|| self.is_exhausted().then_some(first))
-    }
-
-    fn perform(
-        &mut self,
-        id: ActivationId,
-        outcomes: Vec<(u32, Result<Vec<Item>, Problem>)>,
-        times: Times,
-    ) {
+    fn perform(&mut self, id: ActivationId, outcomes: Outcomes, times: Times) {
         if self.activations[id as usize].phase.is_final() {
             return;
         }
@@ -522,8 +437,10 @@ impl RunState {
         let activation = &mut self.activations[id as usize];
         let count = activation.inputs.first().map_or(0, |items| items.len());
         activation.done.resize(count, None);
-        for (item, outcome) in outcomes {
-            if let Some(done) = activation.done.get_mut(item as usize) {
+        for (index, outcome) in outcomes {
+            if let Some(done) = activation.done.get_mut(index as usize) {
+                let paired = |item: Item| item.paired(index as usize);
+                let outcome = outcome.map(|items| items.into_iter().map(paired).collect());
                 *done = Some(outcome.map(Arc::new));
             }
         }

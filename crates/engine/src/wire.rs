@@ -13,7 +13,7 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::door::RunStatus;
-use crate::record::{ActivationId, Effect, Record, Start, Times};
+use crate::record::{self, ActivationId, Effect, Record, Start, Times};
 
 /// A record that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub fn write(record: &Record, inputs: &[Items], out: &mut Vec<u8>) {
             Wire::Intended(*activation, *attempt, effects)
         }
         Record::Performed { activation, outcomes, times } => {
-            Wire::Performed(*activation, outcomes, *times)
+            Wire::Performed(*activation, Outcomes { outcomes, inputs }, *times)
         }
         Record::Waiting { activation, due } => Wire::Waiting(*activation, due.as_microsecond()),
         Record::Calling { activation, workflow, mode, children, wait } => {
@@ -69,7 +69,7 @@ enum Wire<'a> {
     #[serde(rename = "i")]
     Intended(ActivationId, u32, &'a Arc<[Effect]>),
     #[serde(rename = "p")]
-    Performed(ActivationId, &'a Vec<(u32, Result<Vec<Item>, Problem>)>, Times),
+    Performed(ActivationId, Outcomes<'a>, Times),
     #[serde(rename = "w")]
     Waiting(ActivationId, i64),
     #[serde(rename = "c")]
@@ -112,6 +112,7 @@ pub fn read(
             Record::Intended { activation, attempt, effects: effects.into() }
         }
         OwnedWire::Performed(activation, outcomes, times) => {
+            let outcomes = read_outcomes(outcomes, &inputs(activation))?;
             Record::Performed { activation, outcomes, times }
         }
         OwnedWire::Waiting(activation, due) => Record::Waiting { activation, due: time(due)? },
@@ -143,7 +144,7 @@ enum OwnedWire {
     #[serde(rename = "i")]
     Intended(ActivationId, u32, Vec<Effect>),
     #[serde(rename = "p")]
-    Performed(ActivationId, Vec<(u32, Result<Vec<Item>, Problem>)>, Times),
+    Performed(ActivationId, Vec<(u32, Result<Vec<Value>, Problem>)>, Times),
     #[serde(rename = "w")]
     Waiting(ActivationId, i64),
     #[serde(rename = "c")]
@@ -195,16 +196,69 @@ impl Serialize for Port<'_> {
     }
 }
 
+/// Outcomes of items beside the inputs they may repeat. They are not paired yet: each is about its own
+/// item.
+struct Outcomes<'a> {
+    outcomes: &'a [(u32, Result<Vec<Item>, Problem>)],
+    inputs: &'a [Items],
+}
+
+impl Serialize for Outcomes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let input = self.inputs.first().map_or(&[][..], |items| items.as_slice());
+        serializer.collect_seq(self.outcomes.iter().map(|(index, outcome)| {
+            let own = input.get(*index as usize);
+            let outcome = outcome.as_ref().map(|items| {
+                let same = |item: &'_ Item| own.is_some_and(|own| same_data(item, own));
+                items
+                    .iter()
+                    .map(|item| if same(item) { Own::Same([*index]) } else { Own::New(item) })
+                    .collect::<Vec<_>>()
+            });
+            (*index, outcome)
+        }))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Own<'a> {
+    Same([u32; 1]),
+    New(&'a Item),
+}
+
+fn read_outcomes(
+    outcomes: Vec<(u32, Result<Vec<Value>, Problem>)>,
+    inputs: &[Items],
+) -> Result<record::Outcomes, WireError> {
+    let one = |(index, outcome): (u32, Result<Vec<Value>, Problem>)| {
+        let outcome = match outcome {
+            Ok(items) => Ok(items
+                .into_iter()
+                .map(|item| read_item(item, inputs))
+                .collect::<Result<_, _>>()?),
+            Err(problem) => Err(problem),
+        };
+        Ok((index, outcome))
+    };
+    outcomes.into_iter().map(one).collect()
+}
+
 /// The input item that `item` is, if it is paired with one and shares its data.
 fn repeated(item: &Item, inputs: &[Items]) -> Option<ItemSource> {
     let Pairing::One(source) = item.pairing else { return None };
     let input = inputs.get(source.input as usize)?.get(source.item as usize)?;
-    let same_files = match (&item.binary, &input.binary) {
+    same_data(item, input).then_some(source)
+}
+
+/// Whether two items share their data: pointers are compared, never contents.
+fn same_data(one: &Item, other: &Item) -> bool {
+    let same_files = match (&one.binary, &other.binary) {
         (None, None) => true,
         (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
         _ => false,
     };
-    (Arc::ptr_eq(&item.json, &input.json) && same_files).then_some(source)
+    Arc::ptr_eq(&one.json, &other.json) && same_files
 }
 
 fn read_ports(ports: Vec<Vec<Value>>, inputs: &[Items]) -> Result<Vec<Items>, WireError> {

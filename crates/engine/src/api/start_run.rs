@@ -96,8 +96,11 @@ async fn graph(cx: &ActionContext, workflow: &str, draft: bool) -> Result<Arc<Gr
         dice: cx.dice(),
     };
     let identity = Identity::new(cx.workspace(), cx.caller().principal);
-    let mut tx = cx.database().write(identity).await?;
-    let version = store_draft(&mut tx, author, catalog.registry(), workflow).await?;
-    tx.commit().await?;
-    catalog.graph(cx.workspace(), version.id).await
+    let registry = catalog.registry();
+    let stored = cx.database().transact(identity, |mut tx| async move {
+        let version = store_draft(&mut tx, author, registry, workflow).await?;
+        tx.commit().await?;
+        Ok::<_, Problem>(version.id)
+    });
+    catalog.graph(cx.workspace(), stored.await?).await
 }
