@@ -94,12 +94,16 @@ pub(crate) fn timed_out(
     limit: Duration,
     times: Times,
 ) -> Input {
+    let error = too_slow(limit);
+    Input::Failed { activation, attempt, error, times }
+}
+
+fn too_slow(limit: Duration) -> NodeError {
     let detail = format!(
         "It ran longer than {} ms; raise the node's timeout if that is right.",
         limit.as_millis()
     );
-    let error = NodeError::retry(codes::NODE_TIMEOUT, detail);
-    Input::Failed { activation, attempt, error, times }
+    NodeError::retry(codes::NODE_TIMEOUT, detail)
 }
 
 fn panicked(work: &Work, panic: &(dyn std::any::Any + Send)) -> Input {
@@ -269,7 +273,13 @@ async fn send_each(work: &Work, effects: &[Effect]) -> Vec<(u32, Result<Vec<Item
             return (effect.item, Err(NodeError::Fatal(Problem::internal())));
         };
         let cx = work.cx.for_item(effect.item);
-        (effect.item, work.node().prepared.run_item(&cx, effect.parameters, item).await)
+        let sent = work.node().prepared.run_item(&cx, effect.parameters, item);
+        // Each on its own: a slow one must not take the results of the others with it.
+        let outcome = match tokio::time::timeout(cx.timeout, sent).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(too_slow(cx.timeout)),
+        };
+        (effect.item, outcome)
     };
     stream::iter(effects.iter().cloned()).map(one).buffered(work.window).collect().await
 }

@@ -26,6 +26,9 @@ use crate::timers::Timer;
 /// How soon a lapsed lease is looked at again.
 const LEASE_LOOK: SignedDuration = SignedDuration::from_millis(200);
 
+/// What the effects of a window may take together beyond the limit of each.
+const EFFECT_GRACE: Duration = Duration::from_secs(1);
+
 impl Worker {
     pub(super) fn act(&mut self, run: RunId, action: Action, inputs: &mut VecDeque<Input>) {
         let Some(cell) = self.cells.get_mut(&run) else { return };
@@ -122,7 +125,8 @@ impl Worker {
             return None;
         }
         let work = work(&self.shared, cell, activation, true);
-        let (attempt, limit) = (work.attempt, work.cx.timeout);
+        // Each effect has its own limit; this one is for a node that does not keep to it.
+        let (attempt, limit) = (work.attempt, work.cx.timeout + EFFECT_GRACE);
         let times = Times { began_us: work.began_us, took_us: limit.as_micros() as u64 };
         let expired = actor::timed_out(activation, attempt, limit, times);
         let future = Box::pin(actor::perform(work, effects));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use engine::decide::Decision;
 use engine::{AnswerWhen, RunStatus};
@@ -29,6 +30,23 @@ async fn a_node_that_is_executed_once_has_one_effect() {
     let answer = told(answer).await;
     assert_eq!((answer.status, numbers(&answer.last_items)), (RunStatus::Succeeded, vec![0]));
     assert_eq!(count.load(Ordering::SeqCst), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_item_that_is_too_slow_does_not_take_the_others_with_it() {
+    let (begun, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(1)));
+    let graph = effect(Does::GatedEffect(begun.clone(), gate), |node| {
+        node.timeout = Some(Duration::from_millis(100));
+        node.on_error = OnError::Continue;
+    });
+    let world = World::new([graph]).await;
+    let (_, answer) = world.start("effect", items(2), AnswerWhen::Ended);
+    let answer = told(answer).await;
+    assert_eq!((answer.status, numbers(&answer.last_items)), (RunStatus::Succeeded, vec![0]));
+    let error = answer.last_items[1].json["error"]["code"].as_str();
+    assert_eq!(error, Some("node.timeout"));
+    assert_eq!(begun.load(Ordering::SeqCst), 2, "each was sent once");
     world.end().await;
 }
 
