@@ -7,7 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 
 /// The folder that holds the root Cargo.toml.
 pub(crate) fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    // Asked now, as long as cargo runs it: checkouts that share a target directory share the program.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     here.ancestors().nth(2).map_or_else(|| here.clone(), PathBuf::from)
 }
 
