@@ -5,6 +5,7 @@
 mod bad_input;
 mod branches;
 mod calls;
+mod disk;
 mod effects;
 mod failures;
 mod keys;
