@@ -16,9 +16,11 @@ use tokio_postgres::Client;
 use crate::actor::{Actor, Reply};
 use crate::log;
 use crate::proxy::Proxy;
-use crate::wait::eventually;
+use crate::wait::{eventually, eventually_within};
 use crate::writes::{self, Write};
 
+/// How long a transaction may still stand open when a test is over.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 /// States a run does not leave.
 const FINAL: [&str; 3] = ["succeeded", "failed", "cancelled"];
 
@@ -366,7 +368,7 @@ impl TestApp {
         let runs: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         let idle = "SELECT query FROM pg_stat_activity \
                     WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
-        eventually("open transactions to end", async || {
+        eventually_within(SETTLED_WITHIN, "open transactions to end", async || {
             superuser.query(idle, &[]).await.expect("it answers").is_empty().then_some(())
         })
         .await;

@@ -12,8 +12,6 @@
 //! Deliberately absent: doubles of any part, and sleeps. Tests wait for signals, or look again and
 //! again with [`eventually`].
 
-#![expect(clippy::unwrap_used, reason = "test support fails by panicking, as tests do")]
-
 mod actor;
 mod app;
 mod log;
@@ -29,5 +27,5 @@ pub use macros::test;
 pub use outside::{Call, Outside};
 pub use process::{Ended, Process, Start};
 pub use proxy::Proxy;
-pub use wait::{MoreTime, eventually};
+pub use wait::{MoreTime, eventually, eventually_within};
 pub use writes::Write;

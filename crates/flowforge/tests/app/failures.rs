@@ -77,7 +77,7 @@ connections: [ Start -> Stop ]
         std::fs::read_to_string(app.files.join("told.json")).ok().filter(|text| !text.is_empty())
     })
     .await;
-    let told: Value = serde_json::from_str(&told).unwrap();
+    let told = kernel::json::parse(told.as_bytes()).unwrap().value;
     assert_eq!(told["execution"]["id"], run["run_id"]);
     assert_eq!(told["execution"]["error"]["message"], "Enough");
     assert_eq!(told["workflow"]["name"], "Broken");
