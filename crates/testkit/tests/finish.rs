@@ -2,8 +2,6 @@
 //!
 //! One after the other: an ERROR line fails every test that runs when it comes.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::json;

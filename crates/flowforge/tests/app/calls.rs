@@ -81,6 +81,9 @@ async fn one_call_for_all_items_gives_the_items_of_its_last_node(app: &mut TestA
     let id = app.publish(&calling("mode: once")).await;
     let run = app.run(&id, json!([{ "n": 1 }, { "n": 2 }])).await;
     assert_eq!(numbers(&run), [10, 20]);
+    let pairs = run["nodes"]["Call"][0]["outputs"][0].as_array().unwrap().iter();
+    let pairs: Vec<_> = pairs.map(|item| item["paired_item"].as_u64()).collect();
+    assert_eq!(pairs, [Some(0), Some(1)], "as many came out as went in");
     called_runs(app, 1).await;
 }
 

@@ -1,6 +1,6 @@
 //! What happens when a node or a run fails, takes too long, or is not wanted any more.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::{MoreTime as _, Outside, TestApp, eventually};
 
 /// Start -> Fail, with settings of the failing node; After behind it, Rescue at its error output.
@@ -39,6 +39,75 @@ async fn a_node_may_continue_on_error_with_the_error_in_its_item(app: &mut TestA
     assert_eq!(run["status"], "succeeded");
     let item = &run["nodes"]["After"][0]["outputs"][0][0]["json"];
     assert!(item["error"].to_string().contains("missing"), "{item}");
+}
+
+#[testkit::test]
+async fn an_item_that_fails_changes_nothing_for_the_others(app: &mut TestApp) {
+    let document = "
+format: 1
+name: Apart
+nodes:
+  - { name: Start, type: core.manual }
+  - name: Shape
+    type: core.set
+    on_error: continue
+    parameters:
+      fields:
+        - { name: i, value: '={{ $itemIndex }}' }
+        - { name: same, value: '={{ $node[`Start`].json.v }}' }
+        - { name: all, value: '={{ $input.all().length }}' }
+        - { name: number, type: number, value: '={{ $json.v }}' }
+connections: [ Start -> Shape ]
+";
+    let id = app.publish(document).await;
+    let run = app.run(&id, json!([{ "v": 1 }, { "v": "x" }, { "v": 3 }])).await;
+    assert_eq!(run["status"], "succeeded");
+    let items = &run["nodes"]["Shape"][0]["outputs"][0];
+    assert_eq!(
+        items[2],
+        json!({ "json": { "i": 2, "same": 3, "all": 3, "number": 3 }, "paired_item": 2 })
+    );
+    let message = items[1]["json"]["error"]["message"].as_str().unwrap();
+    assert!(message.contains("item 1"), "{message}");
+}
+
+#[testkit::test]
+async fn an_item_whose_test_fails_is_not_true(app: &mut TestApp) {
+    let document = "
+format: 1
+name: Untested
+nodes:
+  - { name: Start, type: core.manual }
+  - name: Large
+    type: core.if
+    on_error: continue
+    parameters: { conditions: { all: [ { left: '={{ $json.v }}', operator: number.gt, right: 2 } ] } }
+connections: [ Start -> Large ]
+";
+    let id = app.publish(document).await;
+    let run = app.run(&id, json!([{ "v": 1 }, { "v": "x" }, { "v": 3 }])).await;
+    assert_eq!(
+        run["nodes"]["Large"][0]["outputs"],
+        json!([
+            [{ "json": { "v": 3 }, "paired_item": 2 }],
+            [{ "json": { "v": 1 }, "paired_item": 0 }, { "json": { "v": "x" }, "paired_item": 1 }]
+        ])
+    );
+}
+
+#[testkit::test]
+async fn files_of_one_name_may_be_run_at_once(app: &mut TestApp) {
+    let app = &*app;
+    let runs = (0..24).map(|number| async move {
+        let document = format!(
+            "{{format: 1, name: Same, nodes: [{{name: Start, type: core.manual, notes: '{number}'}}]}}"
+        );
+        let body = json!({ "document": document, "media_type": "application/yaml" });
+        app.owner().post("/v1/files/run", &body).await.json
+    });
+    for run in futures::future::join_all(runs).await {
+        assert_eq!(run["status"], "succeeded", "{run}");
+    }
 }
 
 #[testkit::test]
