@@ -151,6 +151,19 @@ fn an_unknown_field_of_a_json_document_has_its_place_too() {
 }
 
 #[test]
+fn a_fault_inside_a_node_names_the_node_and_the_words_there_are() {
+    let problem = refused(
+        "format: 1\nname: N\nnodes:\n  - { name: A, type: core.manual, may_have_run: often }\n",
+    );
+    assert_eq!(problem.node.as_deref(), Some("A"));
+    assert!(problem.detail.contains("there are retry, ask, fail"), "{}", problem.detail);
+    let problem =
+        refused("format: 1\nname: N\nnodes:\n  - { name: A, type: core.manual, timeout: [1] }\n");
+    assert!(problem.detail.contains("must be of type string, not array"), "{}", problem.detail);
+    assert_eq!(refused("format: 1\nname: N\nnodes: []\nextra: 1\n").node, None);
+}
+
+#[test]
 fn every_fault_is_told_at_once() {
     let problem = refused(
         "format: 1\nname: 5\nsettings: { order: paralel, timezone: Mars/Base, timeout: 5 minutes,\

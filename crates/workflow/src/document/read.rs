@@ -58,11 +58,12 @@ impl Document {
     pub fn from_value(value: Value) -> Result<Self, Problem> {
         check_format(&value)?;
         let mut faults = shape::check(&value, json_schema());
+        let node = faults.first().and_then(|fault| Some(node_of(fault, &value)?.1?.to_owned()));
         for fault in &mut faults {
             name_node(fault, &value);
         }
         if !faults.is_empty() {
-            return Err(invalid(faults));
+            return Err(Problem { node, ..invalid(faults) });
         }
         json::from_value(value)
             .map_err(|error| Problem::new(codes::WORKFLOW_INVALID, error.to_string()))
@@ -127,14 +128,20 @@ fn check_format(value: &Value) -> Result<(), Problem> {
     Err(problem.at("/format", codes::WORKFLOW_INVALID, detail))
 }
 
-/// Puts the node's name before a fault inside it.
-fn name_node(fault: &mut FieldProblem, document: &Value) {
-    let Some(rest) = fault.pointer.strip_prefix("/nodes/") else { return };
+/// Index and, if it has one, name of the node in which a fault stands.
+fn node_of<'a>(fault: &'a FieldProblem, document: &'a Value) -> Option<(&'a str, Option<&'a str>)> {
+    let rest = fault.pointer.strip_prefix("/nodes/")?;
     let index = rest.split('/').next().unwrap_or(rest);
     let name = document.pointer(&format!("/nodes/{index}/name")).and_then(Value::as_str);
-    fault.detail = match name {
-        Some(name) => format!("Node \"{name}\": {}", fault.detail),
-        None => format!("Node {index}: {}", fault.detail),
+    Some((index, name))
+}
+
+/// Puts the node's name before a fault inside it.
+fn name_node(fault: &mut FieldProblem, document: &Value) {
+    fault.detail = match node_of(fault, document) {
+        Some((_, Some(name))) => format!("Node \"{name}\": {}", fault.detail),
+        Some((index, None)) => format!("Node {index}: {}", fault.detail),
+        None => return,
     };
 }
 

@@ -84,6 +84,11 @@ impl<'a> Walk<'a> {
         if words.len() == choices.len() {
             return self.word(value, words);
         }
+        // "Something or null" is about the something.
+        let something = choices.iter().filter(|choice| choice["type"] != "null");
+        if let (false, [only]) = (value.is_null(), &something.collect::<Vec<_>>()[..]) {
+            return self.value(value, only);
+        }
         let mut typed = None;
         for choice in choices {
             let mut trial =
