@@ -230,12 +230,27 @@ fn call<'js>(ctx: &Ctx<'js>, realm: &Realm, function: &Function<'js>) -> rquickj
     }
 }
 
+/// What of `$input` code that runs for each item cannot call.
+const WHOLE_INPUT: [&str; 4] = ["first", "last", "all", "itemMatching"];
+
 fn globals<'js>(ctx: &Ctx<'js>, script: &Script, console: &Rc<Console>) -> rquickjs::Result<()> {
     let globals = ctx.globals();
-    if script.mode == Mode::AllItems {
-        let input: Object<'js> = globals.get("$input")?;
-        let all: Function<'js> = input.get("all")?;
-        globals.set("items", all.call::<_, rquickjs::Value<'js>>(())?)?;
+    let input: Object<'js> = globals.get("$input")?;
+    match script.mode {
+        Mode::AllItems => {
+            let all: Function<'js> = input.get("all")?;
+            globals.set("items", all.call::<_, rquickjs::Value<'js>>(())?)?;
+        }
+        Mode::EachItem => WHOLE_INPUT.into_iter().try_for_each(|name| {
+            let refuse = move |ctx: Ctx<'js>, _: Rest<rquickjs::Value<'js>>| {
+                let text = format!(
+                    "$input.{name}() is for code that runs once with all items. Run for each item, \
+                     it has the current one: $json, or $input.item."
+                );
+                Err::<(), _>(Exception::throw_message(&ctx, &text))
+            };
+            input.set(name, Func::from(refuse))
+        })?,
     }
     for (name, value) in &script.globals {
         globals.set(name.as_str(), convert::to_js(ctx, value)?)?;

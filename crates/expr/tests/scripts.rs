@@ -63,6 +63,18 @@ fn a_script_for_each_item_is_called_once_for_each() {
 }
 
 #[test]
+fn a_script_for_each_item_cannot_ask_for_the_whole_input() {
+    for call in ["first()", "last()", "all()", "itemMatching(0)"] {
+        let code = format!("return {{ json: {{ n: $input.{call} }} }}");
+        let failure = run(&script(&code, Mode::EachItem)).unwrap_err();
+        assert!(failure.message.contains("runs once with all items"), "{}", failure.message);
+        assert_eq!(failure.item, Some(0));
+    }
+    let code = "return { json: { n: $input.item.json.n } }";
+    assert!(run(&script(code, Mode::EachItem)).is_ok());
+}
+
+#[test]
 fn the_console_is_kept_up_to_its_limit() {
     let mut noisy = script(
         "console.log('a', 1, { b: [2] }, undefined); console.error(new Error('bad')); for (let i = 0; i < 1e4; i++) console.info('x'.repeat(10)); return 1",
