@@ -164,16 +164,18 @@ async fn run_apart(work: &Work) -> Input {
     let mut ports: Vec<Vec<Item>> = vec![Vec::new(); node.outputs.len().max(1)];
     let items = work.inputs.first().map_or(&[][..], |items| items.as_slice());
     for (index, item) in items.iter().enumerate() {
-        let alone: Arc<[Items]> = Arc::new([Arc::new(vec![item.clone()])]);
-        let cx = work.cx.with_inputs(Arc::clone(&alone));
-        match node.prepared.run_all(&cx, Value::Null, &alone).await {
+        let cx = work.cx.only(index);
+        match node.prepared.run_all(&cx, Value::Null, &work.inputs).await {
             Ok(outputs) => {
                 for (port, items) in ports.iter_mut().zip(outputs) {
-                    port.extend(items.iter().map(|item| item.clone().paired(index)));
+                    port.extend(items.iter().cloned());
                 }
             }
             Err(error) => {
-                let (port, failed) = outcome::failed_item(node, item, &error.problem());
+                let (port, failed) = match node.prepared.about().failed_output {
+                    Some(port) if node.error_port().is_none() => (port, item.clone()),
+                    _ => outcome::failed_item(node, item, &error.problem()),
+                };
                 ports[port].push(failed.paired(index));
             }
         }

@@ -48,6 +48,9 @@ pub struct About {
     /// Whether each item's outputs depend on that item alone, so that one item's failure need not be
     /// the others'. For pure [`crate::AllItems`] with one input.
     pub itemwise: bool,
+    /// Output of the items that fail where failures neither stop the run nor have an output of their
+    /// own: they go there as they came. `None`: the first output, as `{error}`.
+    pub failed_output: Option<usize>,
     /// Input port names; empty for triggers. A node with several joins them.
     pub inputs: &'static [&'static str],
     /// Output port names unless the parameters say otherwise.
@@ -68,6 +71,7 @@ impl About {
             effect: EffectClass::Pure,
             may_have_run: MayHaveRun::Ask,
             itemwise: false,
+            failed_output: None,
             inputs: &["main"],
             outputs: &["main"],
             imports: &[],
@@ -92,6 +96,11 @@ impl About {
     /// Says that items do not depend on each other.
     pub const fn itemwise(mut self) -> Self {
         self.itemwise = true;
+        self
+    }
+    /// Sets the output that takes failed items as they came.
+    pub const fn failed_output(mut self, output: usize) -> Self {
+        self.failed_output = Some(output);
         self
     }
     /// Sets the input ports.

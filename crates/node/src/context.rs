@@ -27,6 +27,9 @@ pub struct NodeContext {
     pub cancel: CancellationToken,
     /// How long the activation may still take.
     pub timeout: Duration,
+    /// The one item of the first input to work on, for nodes whose items do not depend on each other
+    /// ([`crate::About::itemwise`]); `None`: all. Expressions see all items either way.
+    pub only: Option<usize>,
 }
 
 impl NodeContext {
@@ -38,11 +41,11 @@ impl NodeContext {
         Some(format!("{head}{:016x}{flags}", self.services.dice.next_u64()))
     }
 
-    /// The same context over other inputs.
-    pub fn with_inputs(&self, inputs: Arc<[Items]>) -> Self {
+    /// The same context for the work on one item alone.
+    pub fn only(&self, item: usize) -> Self {
         let mut cx = self.for_item(0);
         cx.idempotency_key.clone_from(&self.idempotency_key);
-        cx.scope.inputs = inputs;
+        cx.only = Some(item);
         cx
     }
 
@@ -55,6 +58,7 @@ impl NodeContext {
             trace: self.trace.clone(),
             cancel: self.cancel.clone(),
             timeout: self.timeout,
+            only: self.only,
         }
     }
 }

@@ -33,6 +33,7 @@ pub fn context_with(inputs: &[Items], services: Services) -> NodeContext {
         trace: None,
         cancel: CancellationToken::new(),
         timeout: Duration::from_secs(30),
+        only: None,
     }
 }
 

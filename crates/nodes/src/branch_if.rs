@@ -4,7 +4,7 @@ use kernel::{FieldProblem, Items};
 use node::{About, AllItems, NodeContext, NodeError, NodeType, params};
 
 use crate::conditions::Conditions;
-use crate::passing::{first, pass};
+use crate::passing::{chosen, pass};
 
 /// Sends each item to `true` or `false`, by conditions on it.
 #[params(check = If::faults)]
@@ -24,6 +24,7 @@ impl If {
 impl AllItems for If {
     const ABOUT: About = About::new("core.if", 1)
         .itemwise()
+        .failed_output(1)
         .group("flow")
         .outputs(&["true", "false"])
         .imports(&["n8n-nodes-base.if"])
@@ -35,7 +36,7 @@ impl AllItems for If {
 
     async fn all(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {
         let (mut yes, mut no) = (Vec::new(), Vec::new());
-        for (index, item) in first(inputs).iter().enumerate() {
+        for (index, item) in chosen(cx, inputs) {
             let side = if self.conditions.hold(&cx.scope, index)? { &mut yes } else { &mut no };
             side.push(pass(item, index, 0));
         }

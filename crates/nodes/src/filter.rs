@@ -4,7 +4,7 @@ use kernel::{FieldProblem, Items};
 use node::{About, AllItems, NodeContext, NodeError, NodeType, params};
 
 use crate::conditions::Conditions;
-use crate::passing::{first, pass};
+use crate::passing::{chosen, pass};
 
 /// Keeps the items on which the conditions hold, and drops the others.
 #[params(check = Filter::faults)]
@@ -32,7 +32,7 @@ impl AllItems for Filter {
 
     async fn all(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {
         let mut kept = Vec::new();
-        for (index, item) in first(inputs).iter().enumerate() {
+        for (index, item) in chosen(cx, inputs) {
             if self.conditions.hold(&cx.scope, index)? {
                 kept.push(pass(item, index, 0));
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kernel::{Item, ItemSource, Items, Pairing};
+use node::NodeContext;
 
 /// This item as an output made of item `index` of input `input`.
 pub(crate) fn pass(item: &Item, index: usize, input: usize) -> Item {
@@ -22,6 +23,15 @@ pub(crate) fn from(index: usize, input: usize) -> Pairing {
 /// One input item. Indexes fit: the engine bounds items and ports far below 2^32.
 pub(crate) fn source(index: usize, input: usize) -> ItemSource {
     ItemSource { item: index as u32, input: input as u32 }
+}
+
+/// The items of the first input that a node works on one by one, each with its index there.
+pub(crate) fn chosen<'a>(
+    cx: &NodeContext,
+    inputs: &'a [Items],
+) -> impl Iterator<Item = (usize, &'a Item)> {
+    let (skip, take) = cx.only.map_or((0, usize::MAX), |only| (only, 1));
+    first(inputs).iter().enumerate().skip(skip).take(take)
 }
 
 /// The first input's items; none if nothing arrived.

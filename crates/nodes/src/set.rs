@@ -7,7 +7,7 @@ use kernel::{FieldProblem, Item, Items, Object, Problem, Value, codes};
 use node::{About, AllItems, Expr, NodeContext, NodeError, NodeType, params};
 use serde::Serialize;
 
-use crate::passing::{first, from};
+use crate::passing::{chosen, first, from};
 use crate::paths::Path;
 use crate::values::{self, parse_number, shown};
 
@@ -183,7 +183,6 @@ impl AllItems for Set {
         );
 
     async fn all(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {
-        let items = first(inputs);
         let (Self::Fields { keep, names, dot_notation, keep_binary, .. }
         | Self::Json { keep, names, dot_notation, keep_binary, .. }) = self;
         let names: Vec<Path> = names.iter().map(|name| Path::new(name, *dot_notation)).collect();
@@ -192,7 +191,7 @@ impl AllItems for Set {
             binary: item.binary.clone().filter(|_| *keep_binary),
             pairing: from(index, 0),
         };
-        let mut set = Vec::with_capacity(items.len());
+        let mut set = Vec::with_capacity(cx.only.map_or(first(inputs).len(), |_| 1));
         match self {
             Self::Fields { fields, ignore_conversion_errors, .. } => {
                 let fields: Vec<(Path, &Field)> = fields
@@ -200,7 +199,7 @@ impl AllItems for Set {
                     .map(|field| (Path::new(&field.name, *dot_notation), field))
                     .collect();
                 let unchanged = fields.is_empty() && *keep == Keep::All;
-                for (index, item) in items.iter().enumerate() {
+                for (index, item) in chosen(cx, inputs) {
                     if unchanged {
                         set.push(with(index, item, Arc::clone(&item.json)));
                         continue;
@@ -217,7 +216,7 @@ impl AllItems for Set {
                 }
             }
             Self::Json { json, .. } => {
-                for (index, item) in items.iter().enumerate() {
+                for (index, item) in chosen(cx, inputs) {
                     let fields = object(json_value(json, cx, index)?, index)?;
                     let mut json = keep.of(&item.json, &names, fields.len());
                     for (name, value) in fields {

@@ -8,7 +8,7 @@ use kernel::{FieldProblem, Item, Items, Problem, Value, codes};
 use node::{About, AllItems, Expr, NodeContext, NodeError, NodeType, PortNames, params};
 
 use crate::conditions::Conditions;
-use crate::passing::{first, pass};
+use crate::passing::{chosen, pass};
 use crate::values::{parse_number, shown};
 
 /// Outputs a switch may have.
@@ -141,7 +141,7 @@ impl AllItems for Switch {
                     "output" => Some(rules.len()),
                     name => names(rules).position(|known| known == name),
                 };
-                for (index, item) in first(inputs).iter().enumerate() {
+                for (index, item) in chosen(cx, inputs) {
                     let mut fits = false;
                     for (rule, output) in rules.iter().zip(&mut outputs) {
                         if (*all_matching || !fits) && rule.conditions.hold(&cx.scope, index)? {
@@ -155,7 +155,7 @@ impl AllItems for Switch {
                 }
             }
             Self::Expression { output, outputs: count } => {
-                for (index, item) in first(inputs).iter().enumerate() {
+                for (index, item) in chosen(cx, inputs) {
                     let port = port(&*output.view(&cx.scope, index)?, *count)?;
                     outputs[port].push(pass(item, index, 0));
                 }

@@ -179,6 +179,7 @@ fn work(shared: &Shared, cell: &Cell, id: ActivationId, effect: bool) -> Work {
             trace: state.start.trace.as_deref().map(Arc::from),
             cancel: cell.cancel.clone(),
             timeout: node.timeout.unwrap_or(shared.settings.node_timeout),
+            only: None,
         },
         inputs,
         _crumb: crumb,
