@@ -16,6 +16,10 @@ use workflow::{Catalog, Document, Graph, MediaType, Retention};
 /// Longest time a call waits for the end of its run.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
+/// One file of this member at a time is stored: files of one name would only undo each other's work,
+/// over and over when many are run at once. Other members' are met by running the transaction again.
+static STORING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 const RUN_FILE: Permission = Permission("run.write");
 
 /// A workflow to be run once, without being saved under its name.
@@ -96,10 +100,17 @@ async fn store(cx: &ActionContext, body: &RunFile) -> Result<Arc<Graph>, Problem
         dice: cx.dice(),
     };
     let identity = Identity::new(cx.workspace(), cx.caller().principal);
-    let mut tx = cx.database().write(identity).await?;
-    let version = store_file(&mut tx, author, catalog.registry(), &incoming).await?;
-    tx.commit().await?;
-    catalog.graph(cx.workspace(), version.id).await
+    let (registry, incoming) = (catalog.registry(), &incoming);
+    let version = {
+        let _turn = STORING.lock().await;
+        let stored = cx.database().transact(identity, |mut tx| async move {
+            let version = store_file(&mut tx, author, registry, incoming).await?;
+            tx.commit().await?;
+            Ok::<_, Problem>(version.id)
+        });
+        stored.await?
+    };
+    catalog.graph(cx.workspace(), version).await
 }
 
 /// The trigger of this name; without a name the manual one, else the first.
