@@ -72,13 +72,14 @@ pub fn complete(node: &GraphNode, inputs: &[Items], mut outputs: Vec<Items>) -> 
     outputs
 }
 
-/// The items of called runs, in the order of the calls; the first error if one failed.
+/// The items of called runs, in the order of the calls; the first error if one failed. One call's
+/// items pair with as many that went in, one by one.
 pub fn gather_children(
     inputs: &[Items],
     results: Vec<Result<Items, Problem>>,
 ) -> Result<Vec<Items>, Problem> {
     let one_per_item = inputs.first().is_some_and(|items| items.len() == results.len());
-    let mut gathered = Vec::new();
+    let mut gathered: Vec<Item> = Vec::new();
     for (index, result) in results.into_iter().enumerate() {
         for item in result?.iter() {
             let pairing = if one_per_item {
@@ -87,6 +88,11 @@ pub fn gather_children(
                 Pairing::Unknown
             };
             gathered.push(Item { pairing, ..item.clone() });
+        }
+    }
+    if !one_per_item && inputs.first().is_some_and(|items| items.len() == gathered.len()) {
+        for (index, item) in gathered.iter_mut().enumerate() {
+            item.pairing = Pairing::One(ItemSource { item: index as u32, input: 0 });
         }
     }
     Ok(vec![Arc::new(gathered)])
