@@ -1,15 +1,15 @@
 //! How people and programs name where a run starts and what with.
 
-use kernel::{Item, Object, Problem, Value, codes, json};
+use kernel::{Item, Items, Object, Problem, Value, codes, json};
 use node::TriggerKind;
-use workflow::Graph;
+use workflow::{Graph, GraphNode};
 
-/// The trigger of this name; without a name the manual one, else the first.
+/// The enabled trigger of this name; without a name the manual one, else the first.
 ///
 /// Errors: `workflow.unknown_node`, naming the triggers there are.
 pub fn find_trigger(graph: &Graph, name: Option<&str>) -> Result<usize, Problem> {
     let triggers = || {
-        let nodes = graph.nodes.iter().enumerate();
+        let nodes = graph.nodes.iter().enumerate().filter(|(_, node)| !node.disabled);
         nodes.filter_map(|(index, node)| Some((index, node, node.prepared.trigger()?)))
     };
     let found = match name {
@@ -21,17 +21,28 @@ pub fn find_trigger(graph: &Graph, name: Option<&str>) -> Result<usize, Problem>
     found.map(|(index, _, _)| index).ok_or_else(|| {
         let known: Vec<&str> = triggers().map(|(_, node, _)| &*node.name).collect();
         let name = name.unwrap_or_default();
-        let detail =
-            format!("There is no trigger \"{name}\"; the workflow has: {}.", known.join(", "));
+        let detail = format!(
+            "There is no enabled trigger \"{name}\"; the workflow has: {}.",
+            known.join(", ")
+        );
         Problem::new(codes::WORKFLOW_UNKNOWN_NODE, detail)
     })
 }
 
-/// Items of a person's JSON: an item, an object (which becomes an item's data), or a list of either;
-/// nothing is one empty item.
+/// What the trigger `node` puts out: the input, else what is pinned to it where pins stand in for
+/// their nodes, else one empty item.
 ///
 /// Errors: `request.invalid`.
-pub fn read_items(input: Option<Value>) -> Result<Vec<Item>, Problem> {
+pub fn first_items(node: &GraphNode, pins: bool, input: Option<Value>) -> Result<Items, Problem> {
+    match (input, &node.pinned) {
+        (None, Some(pinned)) if pins => Ok(Items::clone(pinned)),
+        (input, _) => read_items(input).map(Items::new),
+    }
+}
+
+/// Items of a person's JSON: an item, an object (which becomes an item's data), or a list of either;
+/// nothing is one empty item.
+fn read_items(input: Option<Value>) -> Result<Vec<Item>, Problem> {
     match input {
         None => Ok(vec![Item::new(Object::new())]),
         Some(Value::Array(list)) => list.into_iter().map(read_item).collect(),

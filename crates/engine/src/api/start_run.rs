@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use workflow::service::{Author, store_draft};
 use workflow::{Catalog, Graph};
 
-use crate::entry::{find_trigger, read_items};
+use crate::entry::{find_trigger, first_items};
 use crate::{AnswerWhen, Engine, RunStatus, StartRun};
 
 /// Which workflow.
@@ -26,7 +26,8 @@ pub(super) struct WorkflowPath {
 pub(super) struct NewRun {
     /// Name of the trigger to start at; absent: the manual trigger, else the first one.
     trigger: Option<String>,
-    /// What the trigger puts out: an object, an item, or a list of either; absent: one empty item.
+    /// What the trigger puts out: an object, an item, or a list of either; absent: its pinned items
+    /// when pins are used, else one empty item.
     input: Option<Value>,
     /// Run the draft instead of the published version.
     draft: bool,
@@ -62,7 +63,7 @@ pub(super) async fn start_run(
     let trigger = find_trigger(&graph, body.trigger.as_deref())?;
     let started = cx.service::<Engine>().start(StartRun {
         trigger,
-        items: Arc::new(read_items(body.input)?),
+        items: first_items(&graph.nodes[trigger], body.pins, body.input)?,
         key: cx.idempotency_key().map(str::to_owned),
         test: body.draft,
         pins: body.pins,

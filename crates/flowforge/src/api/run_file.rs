@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::Identity;
+use engine::entry::{find_trigger, first_items};
 use engine::{AnswerWhen, Engine, RunView, StartRun};
 use function::{ActionContext, Permission, Problem, action};
-use kernel::{Item, Items, Object, Value, codes, json};
-use node::TriggerKind;
+use kernel::{Value, codes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use workflow::service::{Author, Incoming, store_file};
@@ -33,7 +33,8 @@ pub(super) struct RunFile {
     /// Name of the trigger to start at; absent: the manual trigger, else the first one.
     #[serde(default)]
     trigger: Option<String>,
-    /// What the trigger puts out: an object, an item, or a list of either. Absent: one empty item.
+    /// What the trigger puts out: an object, an item, or a list of either. Absent: its pinned
+    /// items when pins are used, else one empty item.
     #[serde(default)]
     input: Option<Value>,
     /// Whether pinned outputs stand in for their nodes.
@@ -49,15 +50,12 @@ pub(super) struct RunFile {
 pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<RunView, Problem> {
     let graph = store(cx, &body).await?;
     let trigger = find_trigger(&graph, body.trigger.as_deref())?;
-    let items = match body.input {
-        None => vec![Item::new(Object::new())],
-        Some(input) => read_items(input)?,
-    };
+    let items = first_items(&graph.nodes[trigger], body.pins, body.input)?;
     let engine = cx.service::<Engine>();
     let started = engine.start(StartRun {
         graph,
         trigger,
-        items: Items::new(items),
+        items,
         key: None,
         test: false,
         pins: body.pins,
@@ -111,74 +109,4 @@ async fn store(cx: &ActionContext, body: &RunFile) -> Result<Arc<Graph>, Problem
         stored.await?
     };
     catalog.graph(cx.workspace(), version).await
-}
-
-/// The trigger of this name; without a name the manual one, else the first.
-fn find_trigger(graph: &Graph, name: Option<&str>) -> Result<usize, Problem> {
-    let triggers = || {
-        let nodes = graph.nodes.iter().enumerate();
-        nodes.filter_map(|(index, node)| Some((index, node, node.prepared.trigger()?)))
-    };
-    let found = match name {
-        Some(name) => triggers().find(|(_, node, _)| &*node.name == name),
-        None => triggers()
-            .find(|(_, _, kind)| matches!(kind, TriggerKind::Manual))
-            .or_else(|| triggers().next()),
-    };
-    found.map(|(index, _, _)| index).ok_or_else(|| {
-        let known: Vec<&str> = triggers().map(|(_, node, _)| &*node.name).collect();
-        let name = name.unwrap_or_default();
-        let detail =
-            format!("There is no trigger \"{name}\"; the workflow has: {}.", known.join(", "));
-        Problem::new(codes::WORKFLOW_UNKNOWN_NODE, detail)
-    })
-}
-
-/// Items of a person's JSON: an object is an item's data unless it looks like an item.
-fn read_items(input: Value) -> Result<Vec<Item>, Problem> {
-    match input {
-        Value::Array(list) => list.into_iter().map(read_item).collect(),
-        one => Ok(vec![read_item(one)?]),
-    }
-}
-
-fn read_item(input: Value) -> Result<Item, Problem> {
-    let Value::Object(object) = input else {
-        let detail = "The input must be an object, an item, or a list of either.";
-        return Err(Problem::new(codes::REQUEST_INVALID, detail));
-    };
-    let looks_like_an_item = object.get("json").is_some_and(Value::is_object)
-        && object.keys().all(|key| ["json", "binary", "paired_item"].contains(&key.as_str()));
-    if !looks_like_an_item {
-        return Ok(Item::new(object));
-    }
-    json::from_value(Value::Object(object)).map_err(|error| {
-        Problem::new(codes::REQUEST_INVALID, format!("The input is no item: {error}."))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Vec<Item>, Problem> {
-        read_items(json::parse_str(text).unwrap())
-    }
-
-    #[test]
-    fn objects_items_and_lists_of_both_become_items() {
-        let data = |item: &Item| Value::Object(Object::clone(&item.json)).to_string();
-        assert_eq!(data(&read(r#"{"a":1}"#).unwrap()[0]), r#"{"a":1}"#);
-        assert_eq!(data(&read(r#"{"json":{"a":1}}"#).unwrap()[0]), r#"{"a":1}"#);
-        assert_eq!(data(&read(r#"{"json":{},"other":2}"#).unwrap()[0]), r#"{"json":{},"other":2}"#);
-        assert_eq!(read(r#"[{"a":1},{"json":{"b":2}}]"#).unwrap().len(), 2);
-        assert_eq!(read("[]").unwrap().len(), 0);
-    }
-
-    #[test]
-    fn anything_else_is_refused() {
-        for text in ["3", "[1]", r#"{"json":{},"binary":3}"#] {
-            assert_eq!(read(text).unwrap_err().code, codes::REQUEST_INVALID, "{text}");
-        }
-    }
 }

@@ -96,21 +96,6 @@ connections: [ Start -> Large ]
 }
 
 #[testkit::test]
-async fn files_of_one_name_may_be_run_at_once(app: &mut TestApp) {
-    let app = &*app;
-    let runs = (0..24).map(|number| async move {
-        let document = format!(
-            "{{format: 1, name: Same, nodes: [{{name: Start, type: core.manual, notes: '{number}'}}]}}"
-        );
-        let body = json!({ "document": document, "media_type": "application/yaml" });
-        app.owner().post("/v1/files/run", &body).await.json
-    });
-    for run in futures::future::join_all(runs).await {
-        assert_eq!(run["status"], "succeeded", "{run}");
-    }
-}
-
-#[testkit::test]
 async fn the_error_output_takes_the_items_that_failed(app: &mut TestApp) {
     let id = app.publish(&failing("on_error: error_output")).await;
     let run = app.run(&id, json!({})).await;

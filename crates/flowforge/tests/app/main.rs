@@ -12,4 +12,5 @@ mod keys;
 mod outages;
 mod quakes;
 mod restarts;
+mod starts;
 mod walks;
