@@ -99,6 +99,64 @@ async fn a_run_that_kills_the_process_three_times_is_given_up_and_the_others_go_
     process.kill().await;
 }
 
+const MANY: &str = "
+format: 1
+name: Many
+nodes:
+  - { name: Ask, type: core.webhook, parameters: { path: many, method: POST, respond: immediately } }
+  - { name: Write, type: core.write_file, parameters: { path: '=many/{{ $json.body.n }}.txt', content: '=number {{ $json.body.n }}' } }
+connections: [ Ask -> Write ]
+";
+
+/// Sends a request of its own for each number, all at once; gives the runs that were acknowledged.
+async fn send_many(process: &Process, numbers: Vec<u32>) -> BTreeMap<u32, String> {
+    let send = |number: u32| {
+        let request = process.anon().request(Method::POST, "/hooks/default/many");
+        let request = request.header("idempotency-key", number.to_string());
+        let body = format!("{{\"n\": {number}}}");
+        let request = request.header("content-type", "application/json").body(body);
+        async move {
+            let reply = Reply::try_of(request).await.ok()?;
+            (200..300).contains(&reply.status).then(|| (number, reply.run_id()))
+        }
+    };
+    futures::future::join_all(numbers.into_iter().map(send)).await.into_iter().flatten().collect()
+}
+
+#[tokio::test]
+async fn of_many_runs_at_once_nothing_that_was_acknowledged_is_lost() {
+    const RUNS: u32 = 200;
+    for fault in ["flush.sent:3", "flush.done:5", "effect.performed:50", "run.ended:70"] {
+        let world = World::new().await;
+        let mut process = world.process(Some(fault)).await;
+        store(&process.owner(), MANY).await;
+        let acknowledged = send_many(&process, (0..RUNS).collect()).await;
+        process.ended().await;
+        let mut process = world.process(None).await;
+        for (number, run) in &acknowledged {
+            let view = ended(&mut process, run).await.unwrap();
+            assert_eq!(view["status"], "succeeded", "{fault}: {view}");
+            let path = world.folder.join(format!("files/many/{number}.txt"));
+            assert_eq!(
+                std::fs::read_to_string(path).unwrap(),
+                format!("number {number}"),
+                "{fault}"
+            );
+        }
+        let again = send_many(&process, (0..RUNS).collect()).await;
+        assert_eq!(again.len(), RUNS as usize, "{fault}");
+        for (number, run) in &again {
+            assert_eq!(acknowledged.get(number).unwrap_or(run), run, "{fault}: another run");
+            ended(&mut process, run).await.unwrap();
+        }
+        let count = "SELECT count(*) FROM forge.history";
+        let runs: i64 =
+            world.database.superuser().await.query_one(count, &[]).await.unwrap().get(0);
+        assert_eq!(runs, i64::from(RUNS), "{fault}");
+        process.kill().await;
+    }
+}
+
 /// An example, and how it is begun.
 struct Example {
     file: String,

@@ -69,3 +69,21 @@ async fn a_slow_database_slows_and_breaks_nothing(app: &mut TestApp) {
         assert_eq!(answer.json, json!({ "twice": n * 2 }));
     }
 }
+
+#[testkit::test]
+async fn connections_that_the_server_ends_are_made_anew(app: &mut TestApp) {
+    app.expect_error("database");
+    app.publish(DOUBLE).await;
+    app.hook("double", &json!({ "n": 1 })).await.expect(201);
+    let sql = app.sql().await;
+    for n in 2..5 {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sql.execute(end, &[]).await.unwrap();
+        let answer = app.hook("double", &json!({ "n": n })).await.expect(201);
+        assert_eq!(answer.json, json!({ "twice": n * 2 }));
+    }
+    ready(app, 200).await;
+    let count = "SELECT count(*) FROM forge.history";
+    assert_eq!(sql.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 4);
+}
