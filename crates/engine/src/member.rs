@@ -37,7 +37,8 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(5);
 /// Who joins.
 #[derive(Clone, Debug)]
 pub struct Joining {
-    /// The same over restarts: the data directory's or the host's name.
+    /// The same over restarts, and nobody else's: the data directory with what tells it from those at
+    /// the same path on other machines.
     pub name: String,
     /// Where other members reach it.
     pub address: Option<String>,

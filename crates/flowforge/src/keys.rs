@@ -126,7 +126,8 @@ fn remove_if_empty(path: &Path) {
     }
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
+/// `file.unavailable` for a file of the data directory.
+pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
     let detail = format!("{} cannot be written: {error}.", path.display());
     Problem::new(codes::FILE_UNAVAILABLE, detail)
 }

@@ -5,6 +5,7 @@
 //! stop goes the other way round, so that nothing is answered that could not be made durable.
 
 mod graphs;
+mod name;
 mod parts;
 mod settings;
 
@@ -130,7 +131,7 @@ impl System {
     /// Starts everything. When it fails nothing is left running.
     ///
     /// # Errors
-    /// Whatever keeps the start from succeeding, from `server.in_use` to `database.unavailable`.
+    /// Whatever keeps the start from succeeding, from `database.in_use` to `database.unavailable`.
     pub async fn start(config: &Config, uses: Use) -> Result<Self, Problem> {
         let lock = Lock::acquire(&config.data_dir)?;
         let listener = Server::bind(config.server.listen).await?;

@@ -184,6 +184,21 @@ impl TestApp {
         self.owner_at(self.members.len() - 1)
     }
 
+    /// Starts another member on the same database that keeps its data at the first one's path, as one
+    /// on another machine may; its owner calls it. (The first one's folder is moved away under it.)
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn member_at_the_same_path(&mut self) -> Actor {
+        let directory = self.members[0].directory.clone();
+        let aside = self.folder.join("moved-away");
+        std::fs::rename(&directory, &aside).expect("both lie in our own folder");
+        self.members[0].directory = aside;
+        let system = self.start_system(&directory).await;
+        self.members.push(Member { directory, system: Some(system) });
+        self.owner_at(self.members.len() - 1)
+    }
+
     /// Moves the time of database and members forward, and lets the engines look at the clock.
     pub async fn advance(&self, by: Duration) {
         self.database.advance(by).await;

@@ -27,7 +27,7 @@ use trigger::{HookObserver, HookParts, Hooks};
 use workflow::{Catalog, Publishing};
 
 use super::graphs::CatalogGraphs;
-use super::settings;
+use super::{name, settings};
 use crate::config::Config;
 use crate::{api, keys};
 
@@ -74,7 +74,7 @@ impl Member {
         expr::set_limits(settings::expressions(&config.expression));
         let Place { database, directory, address, registry, clock, dice, code_host } = place;
         let joining = Joining {
-            name: directory.display().to_string(),
+            name: name::of(directory, &*clock, &*dice)?,
             address: Some(address.to_string()),
             roles: vec!["all".to_owned()],
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -121,3 +121,20 @@ async fn a_second_member_sees_and_cancels_the_runs_of_the_first(app: &mut TestAp
     app.owner().post(&format!("/v1/runs/{run}/cancel"), &json!({})).await.expect(200);
     assert_eq!(app.wait_run(run).await["status"], "cancelled");
 }
+
+#[testkit::test]
+async fn members_on_two_machines_may_keep_their_data_at_the_same_path(app: &mut TestApp) {
+    app.publish(crate::walks::DOUBLE).await;
+    let id = app.publish(NAP).await;
+    let run = app.start(&id, json!({})).await;
+    app.wait_status(&run, &["waiting"]).await;
+    let second = app.member_at_the_same_path().await;
+    // Neither takes the other for its own earlier life: the first one's runs stay where they are.
+    for n in 0..3 {
+        app.hook("double", &json!({ "n": n })).await.expect(201);
+        second.post("/hooks/default/double", &json!({ "n": n })).await.expect(201);
+    }
+    app.advance(61.minutes()).await;
+    let ended = app.wait_run(&run).await;
+    assert_eq!((&ended["status"], &ended["resumed"]), (&json!("succeeded"), &json!(0)), "{ended}");
+}
