@@ -1,5 +1,6 @@
-//! FlowForge as a library: the command line ([`main`]), and a whole member that can be started inside
-//! another program ([`System`]).
+//! FlowForge as a library: the command line ([`main`]), the same with functions, nodes, jobs and
+//! tables of one's own ([`App`]), and a whole member that can be started inside another program
+//! ([`System`]).
 //!
 //! The executable is [`main`] and nothing else. Programs that embed a member (the tests do) make a
 //! [`Config`] from settings and start a [`System`] with what it may [`Use`].
@@ -10,6 +11,7 @@
 )]
 
 mod api;
+mod app;
 mod bench;
 mod cli;
 mod client;
@@ -33,17 +35,23 @@ use observe::log::{self, LogSettings};
 use cli::{Command, CommandLine, ConfigAction, Place};
 use config::{LogFormat, Sources};
 
+pub use app::{App, MIGRATIONS_FROM};
 pub use config::Config;
+pub use db::migrate::Migration;
 pub use system::{System, Use};
 
 /// Reads the command line and the configuration, does what they say, and says what went wrong.
 pub fn main() -> ExitCode {
+    main_of(App::new())
+}
+
+fn main_of(app: App) -> ExitCode {
     let line = CommandLine::parse();
     // Before anything else: a code process has no environment, no threads and no log.
     if matches!(line.command, Command::CodeHost) {
         return sandbox::child_main();
     }
-    match dispatch(&line) {
+    match app.check().and_then(|()| dispatch(&line, app)) {
         Ok(code) => code,
         Err(problem) => {
             complain(&problem);
@@ -52,22 +60,23 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(line: &CommandLine) -> Result<ExitCode, Problem> {
+fn dispatch(line: &CommandLine, app: App) -> Result<ExitCode, Problem> {
+    let uses = Use::of(app);
     let done = |()| ExitCode::SUCCESS;
     match &line.command {
         Command::Config { action } => configuration(line, action),
         Command::Up(place) => {
             let config = start(line, place)?;
-            within(up::up(&config, Use::everything())).map(done)
+            within(up::up(&config, uses)).map(done)
         }
         Command::Serve(place) => {
             let config = start(line, place)?;
-            let uses = Use { private_database: false, ..Use::everything() };
+            let uses = Use { private_database: false, ..uses };
             within(up::up(&config, uses)).map(done)
         }
         Command::Migrate(place) => {
             let config = start(line, place)?;
-            within(up::migrate(&config)).map(done)
+            within(up::migrate(&config, &uses.app)).map(done)
         }
         Command::Run(command) => {
             let mut config = quiet(line, &command.place)?;
@@ -75,7 +84,7 @@ fn dispatch(line: &CommandLine) -> Result<ExitCode, Problem> {
                 // Nobody is to call it: any free port will do.
                 config.server.listen.set_port(0);
             }
-            within(run::run(&config, command))
+            within(run::run(&config, uses, command))
         }
         Command::Bench(command) => {
             let config = quiet(line, &Place::default())?;

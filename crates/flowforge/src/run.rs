@@ -27,22 +27,22 @@ const ERROR_KEYS: [&str; 3] = ["code", "message", "node"];
 ///
 /// # Errors
 /// Whatever keeps the run from being let in; a run that fails is no error of this function.
-pub(crate) async fn run(config: &Config, command: &Run) -> Result<ExitCode, Problem> {
-    let outcome = attempt(config, command).await;
+pub(crate) async fn run(config: &Config, uses: Use, command: &Run) -> Result<ExitCode, Problem> {
+    let outcome = attempt(config, uses, command).await;
     if let (true, Err(problem)) = (command.json, &outcome) {
         print(&format!("{}\n", refusal(problem)));
     }
     outcome
 }
 
-async fn attempt(config: &Config, command: &Run) -> Result<ExitCode, Problem> {
+async fn attempt(config: &Config, uses: Use, command: &Run) -> Result<ExitCode, Problem> {
     let request = request(command)?;
     let view = match Lock::holder(&config.data_dir)?.and_then(|holder| holder.address) {
         Some(address) => {
             let key = keys::find(&config.data_dir);
             to_its_end(&Client::new(&address, key)?, &request).await?
         }
-        None => on_our_own(config, &request).await?,
+        None => on_our_own(config, uses, &request).await?,
     };
     match command.json {
         true => print(&format!("{}\n", contract(&view))),
@@ -61,8 +61,8 @@ fn print(text: &str) {
 }
 
 /// Starts a server on a free port of this machine, runs, and stops it.
-async fn on_our_own(config: &Config, request: &Value) -> Result<Value, Problem> {
-    let system = System::start(config, Use::everything()).await?;
+async fn on_our_own(config: &Config, uses: Use, request: &Value) -> Result<Value, Problem> {
+    let system = System::start(config, uses).await?;
     let client = Client::new(&system.address().to_string(), keys::find(&config.data_dir));
     let view = match client {
         Ok(client) => to_its_end(&client, request).await,

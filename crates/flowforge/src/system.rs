@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use db::Database;
+use db::migrate;
 use db::private::{Lock, Options, PrivateServer};
-use db::{Database, migrate};
 use engine::Engine;
 use engine::member::MemberClock;
 use gateway::Server;
@@ -26,6 +27,7 @@ use queue::Queue;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::App;
 use crate::config::Config;
 use crate::keys::{self, Shown};
 use parts::{Member, Place};
@@ -35,6 +37,8 @@ use parts::{Member, Place};
 pub struct Use {
     /// Whether a private PostgreSQL may be started when no URL is configured.
     pub private_database: bool,
+    /// What the program adds to FlowForge.
+    pub app: App,
     /// The node types.
     pub registry: Arc<Registry>,
     /// The machine's clock; the member follows the database's time.
@@ -48,9 +52,15 @@ pub struct Use {
 impl Use {
     /// Everything this program has.
     pub fn everything() -> Self {
+        Self::of(App::new())
+    }
+
+    /// Everything an application has.
+    pub fn of(app: App) -> Self {
         Self {
             private_database: true,
-            registry: Arc::new(nodes::registry()),
+            registry: Arc::new(app.registry()),
+            app,
             clock: Arc::new(SystemClock),
             dice: Arc::new(SystemDice),
             code_host: None,
@@ -109,6 +119,15 @@ impl Store {
     }
 }
 
+/// Brings a database to the schema of this program.
+///
+/// # Errors
+/// Those of [`migrate::migrate_with`].
+pub(crate) async fn bring_up(database: &Database, app: &App) -> Result<migrate::Report, Problem> {
+    let migrations = app.all_migrations();
+    migrate::migrate_with(database, &migrations, env!("CARGO_PKG_VERSION")).await
+}
+
 fn options(config: &Config) -> Options {
     let mut options = Options::default();
     if let Some(programs) = &config.database.programs {
@@ -164,13 +183,14 @@ impl System {
         address: SocketAddr,
     ) -> Result<(Member, Server, Shown), Problem> {
         let (clock, dice) = (Arc::clone(&uses.clock), Arc::clone(&uses.dice));
-        migrate::migrate(&store.database).await?;
+        bring_up(&store.database, &uses.app).await?;
         let directory = store.lock.directory().to_path_buf();
         let first_key = keys::bootstrap(&store.database, &*clock, &*dice, &directory).await?;
         let place = Place {
             database: &store.database,
             directory: &directory,
             address,
+            app: &uses.app,
             registry: &uses.registry,
             code_host: uses.code_host.clone(),
             clock,

@@ -6,9 +6,10 @@ use db::private::Lock;
 use kernel::{Problem, codes};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app::App;
 use crate::config::Config;
 use crate::keys::Shown;
-use crate::system::{Store, System, Use};
+use crate::system::{Store, System, Use, bring_up};
 
 /// Starts, serves until SIGTERM or SIGINT, and stops. A second signal ends it at once.
 ///
@@ -40,10 +41,10 @@ pub(crate) async fn up(config: &Config, uses: Use) -> Result<(), Problem> {
 ///
 /// # Errors
 /// Those of the database and of the migrations.
-pub(crate) async fn migrate(config: &Config) -> Result<(), Problem> {
+pub(crate) async fn migrate(config: &Config, app: &App) -> Result<(), Problem> {
     let lock = Lock::acquire(&config.data_dir)?;
     let store = Store::open(config, lock, true).await?;
-    let report = db::migrate::migrate(&store.database).await;
+    let report = bring_up(&store.database, app).await;
     store.close().await;
     let applied = report?.applied.len();
     let mut out = std::io::stdout().lock();

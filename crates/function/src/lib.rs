@@ -32,6 +32,7 @@ mod context;
 mod declaration;
 mod fields;
 mod host;
+mod job;
 pub mod openapi;
 mod page;
 mod request;
@@ -44,8 +45,11 @@ pub use declaration::{
     Answering, BodyArgument, Function, Handler, Kind, Method, SchemaOf, schema_of,
 };
 pub use host::Host;
+#[doc(hidden)]
+pub use job::payload_of;
+pub use job::{Doing, Job, JobContext, JobHandler, JobSurroundings, LANE};
 pub use kernel::Problem;
-pub use macros::{action, mutation, query};
+pub use macros::{action, job, mutation, query};
 pub use page::{Page, PageLimit, PageQuery, parse_cursor};
 pub use request::{RawBody, Request};
 pub use services::{Services, ServicesBuilder};

@@ -89,6 +89,8 @@ codes! {
     HTTP_STATUS = "http.status" 502 "The target answered with an error status" final;
     HTTP_TIMEOUT = "http.timeout" 504 "The target did not answer in time" retry;
     INTERNAL = "internal" 500 "Something went wrong on our side" final;
+    JOB_FAILED = "job.failed" 500 "The job failed" retry;
+    JOB_TIMEOUT = "job.timeout" 504 "The job ran longer than allowed" retry;
     NODE_FAILED = "node.failed" 422 "The node failed" final;
     NODE_INPUT = "node.input" 422 "The node cannot work with these items" final;
     NODE_LIMIT = "node.limit" 422 "The node's output is larger than allowed" final;

@@ -144,7 +144,7 @@ fn declaration(kind: Kind, attribute: &Attribute, function: &ItemFn) -> Result<T
 }
 
 /// The doc comment, one leading space of each line taken off.
-fn doc_comment(function: &ItemFn) -> String {
+pub(crate) fn doc_comment(function: &ItemFn) -> String {
     let lines = function.attrs.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
@@ -247,7 +247,8 @@ fn kind_tokens(
     Ok((format_ident!("{context}"), tokens, format_ident!("{variant}")))
 }
 
-fn timeout_ms(text: &LitStr) -> Result<u64> {
+/// Milliseconds of `500ms`, `30s` or `2m`.
+pub(crate) fn timeout_ms(text: &LitStr) -> Result<u64> {
     let value = text.value();
     let digits = value.bytes().take_while(u8::is_ascii_digit).count();
     let factor = match &value[digits..] {

@@ -3,6 +3,7 @@
 use proc_macro::TokenStream;
 
 mod function;
+mod job;
 mod params;
 mod test;
 
@@ -40,6 +41,16 @@ pub fn mutation(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
     function::expand(function::Kind::Action, arguments.into(), item.into()).into()
+}
+
+/// Declares a kind of job: `#[job("parcel.announce", attempts = 5, timeout = "30s")]` on
+/// `async fn(cx: &JobContext, payload: Payload) -> Result<(), Problem>`.
+///
+/// Leaves the function alone and emits `JOB: function::Job` beside it. Without a word about them: 5
+/// attempts of 60 s each.
+#[proc_macro_attribute]
+pub fn job(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    job::expand(arguments.into(), item.into()).into()
 }
 
 /// Makes `async fn phrase(app: &mut TestApp)` a test on a whole member with a database of its own;

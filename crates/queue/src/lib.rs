@@ -6,19 +6,24 @@
 //! hundredth of two row changes.
 //!
 //! Invariants: a job is held by at most one living member; the jobs of a fenced member go back to
-//! waiting with one attempt more; a unique key is taken from enqueue to completion; a job enqueued in
+//! waiting with one attempt more; a unique key is taken from enqueue to the job's end; a job enqueued in
 //! a transaction exists when that commits, or never.
 //!
-//! Absent on purpose: what a job does (its kind is a word of its domain), retries and their backoff,
-//! fairness between workspaces.
+//! A [`Worker`] runs the jobs of a lane: it retries with exponential backoff, and what cannot be done
+//! becomes a row of `forge.dead_letters`.
+//!
+//! Absent on purpose: what a job does (its kind is a word of its domain), fairness between workspaces,
+//! functions to look at jobs and dead letters.
 
 mod model;
 mod service;
 mod store;
+mod worker;
 
 pub use model::{Held, Job, NewJob, Priority};
 pub use service::{Queue, enqueue};
 pub use store::STATEMENTS;
+pub use worker::{Handler, Handlers, Hints, Worker};
 
 /// Number of the fence that claiming and completing prove, in `forge.fences`.
 pub const FENCE: i16 = 8;

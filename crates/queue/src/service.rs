@@ -157,18 +157,52 @@ impl Queue {
             parts.entry(held.batch).or_default().push(held.position);
         }
         let Settled { whole, partial, keyed } = self.settle(parts);
-        if !whole.is_empty() {
-            let parameters: db::Parameters<'_> = &[&self.member.0, &FENCE, &whole, &keyed];
-            self.lane.query(&store::COMPLETE, parameters).await?;
-            let mut hands = self.hands();
-            whole.iter().for_each(|batch| {
-                hands.batches.remove(batch);
-            });
-        }
+        self.end(&whole, keyed).await?;
         for (batch, positions) in partial {
             let parameters: db::Parameters<'_> = &[&self.member.0, &FENCE, &batch, &positions];
             self.lane.query(&store::MARK_DONE, parameters).await?;
         }
+        Ok(())
+    }
+
+    /// Puts a job this member holds back to wait until `at`, with so many attempts counted.
+    pub async fn retry(&self, job: &Job, at: Timestamp, attempts: i16) -> Result<(), Problem> {
+        let Held { batch, position } = job.held;
+        let parameters: db::Parameters<'_> =
+            &[&self.member.0, &FENCE, &batch, &position, &at, &attempts];
+        self.lane.execute(&store::RETRY, parameters).await?;
+        self.leave(job.held).await
+    }
+
+    /// Gives a job this member holds up for good: it becomes a dead letter with the problem as its
+    /// reason, and its key is free.
+    pub async fn bury(&self, job: &Job, attempts: i16, problem: &Problem) -> Result<(), Problem> {
+        let Held { batch, position } = job.held;
+        let (code, reason) = (problem.code.to_string(), &problem.detail);
+        let parameters: db::Parameters<'_> =
+            &[&self.member.0, &FENCE, &batch, &position, &attempts, &code, reason];
+        self.lane.execute(&store::BURY, parameters).await?;
+        self.leave(job.held).await
+    }
+
+    /// A job left its batch, which the database knows already; the last one ends the batch.
+    async fn leave(&self, held: Held) -> Result<(), Problem> {
+        let settled = self.settle(HashMap::from([(held.batch, vec![held.position])]));
+        self.end(&settled.whole, settled.keyed).await
+    }
+
+    /// Ends batches all of whose jobs are done.
+    async fn end(&self, whole: &[i64], keyed: bool) -> Result<(), Problem> {
+        if whole.is_empty() {
+            return Ok(());
+        }
+        let whole = whole.to_vec();
+        let parameters: db::Parameters<'_> = &[&self.member.0, &FENCE, &whole, &keyed];
+        self.lane.query(&store::COMPLETE, parameters).await?;
+        let mut hands = self.hands();
+        whole.iter().for_each(|batch| {
+            hands.batches.remove(batch);
+        });
         Ok(())
     }
 

@@ -8,10 +8,12 @@ use db::{Statement, sql};
 pub const STATEMENTS: &[&Statement] = &[
     &ADD,
     &ADD_KEYED,
+    &BURY,
     &CLAIM,
     &COMPLETE,
     &ENQUEUE,
     &MARK_DONE,
+    &RETRY,
     &RETURN_LOST,
     &RETURN_UNKNOWN,
     &WAITING,
@@ -134,6 +136,56 @@ pub(crate) const MARK_DONE: Statement = sql!(
     WHERE k.workspace_id = d.ws AND k.key = d.key AND k.job_id = d.id
 )
 SELECT incarnation FROM fence",
+);
+
+/// Puts a held job back to wait until `$5`, with `$6` attempts counted. Its key stays taken: the batch
+/// forgets it, so that the batch's end does not free it.
+pub(crate) const RETRY: Statement = sql!(
+    "queue.retry_job",
+    reads(fences[incarnation = $1, lane = $2])
+    writes(held[incarnation = $1, batch = $3], jobs),
+    (UUID, INT2, INT8, INT4, TIMESTAMPTZ, INT2),
+    "WITH fence AS (
+    SELECT incarnation FROM forge.fences
+    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
+), held AS MATERIALIZED (
+    SELECT h.lane, h.priorities[$4] AS priority, h.ids[$4] AS id, h.workspaces[$4] AS workspace_id,
+        h.kinds[$4] AS kind, h.keys[$4] AS key, h.payloads[$4] AS payload
+    FROM forge.held h JOIN fence ON h.incarnation = fence.incarnation
+    WHERE h.batch = $3 AND $4 <> ALL (h.done) FOR UPDATE OF h
+), marked AS (
+    UPDATE forge.held h SET done = h.done || $4, keys[$4] = NULL FROM fence
+    WHERE h.incarnation = fence.incarnation AND h.batch = $3
+)
+INSERT INTO forge.jobs (lane, priority, run_at, id, workspace_id, kind, key, attempts, payload)
+SELECT lane, priority, $5, id, workspace_id, kind, key, $6, payload FROM held",
+);
+
+/// Makes a dead letter of a held job that was attempted `$5` times and last failed with code `$6`.
+pub(crate) const BURY: Statement = sql!(
+    "queue.bury_job",
+    reads(fences[incarnation = $1, lane = $2])
+    writes(held[incarnation = $1, batch = $3], job_keys, dead_letters),
+    (UUID, INT2, INT8, INT4, INT2, TEXT, TEXT),
+    "WITH fence AS (
+    SELECT incarnation FROM forge.fences
+    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
+), held AS MATERIALIZED (
+    SELECT h.lane, h.priorities[$4] AS priority, h.ids[$4] AS id, h.workspaces[$4] AS workspace_id,
+        h.kinds[$4] AS kind, h.keys[$4] AS key, h.payloads[$4] AS payload
+    FROM forge.held h JOIN fence ON h.incarnation = fence.incarnation
+    WHERE h.batch = $3 AND $4 <> ALL (h.done) FOR UPDATE OF h
+), marked AS (
+    UPDATE forge.held h SET done = h.done || $4 FROM fence
+    WHERE h.incarnation = fence.incarnation AND h.batch = $3
+), freed AS (
+    DELETE FROM forge.job_keys k USING held
+    WHERE k.workspace_id = held.workspace_id AND k.key = held.key AND k.job_id = held.id
+)
+INSERT INTO forge.dead_letters
+    (workspace_id, id, lane, priority, kind, key, attempts, code, reason, died_at, payload)
+SELECT workspace_id, id, lane, priority, kind, key, $5, $6, $7, (SELECT forge.now()), payload
+FROM held ON CONFLICT DO NOTHING",
 );
 
 /// Puts jobs that a fenced incarnation held back to waiting, with one attempt more, except those that

@@ -255,3 +255,130 @@ async fn a_claim_whose_answer_was_lost_is_given_back_before_the_next() {
     block.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(world.claim(100).await.len(), 8);
 }
+
+/// Fails so often, then succeeds; counts its attempts.
+struct Flaky {
+    failures: u16,
+    seen: std::sync::atomic::AtomicU16,
+    done: tokio::sync::Notify,
+}
+
+impl queue::Handler for Flaky {
+    fn attempts_max(&self) -> u16 {
+        3
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
+    fn run<'a>(
+        &'a self,
+        job: &'a Job,
+    ) -> futures::future::BoxFuture<'a, Result<(), kernel::Problem>> {
+        Box::pin(async move {
+            let seen = self.seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(job.attempts.unsigned_abs(), seen, "attempts are counted");
+            if seen < self.failures {
+                return Err(kernel::Problem::new(kernel::codes::JOB_FAILED, "not yet"));
+            }
+            self.done.notify_one();
+            Ok(())
+        })
+    }
+}
+
+impl World {
+    /// A worker of two hands over this handler, and what stops it.
+    fn worker(
+        &self,
+        handler: &Arc<Flaky>,
+    ) -> (tokio::task::JoinHandle<()>, tokio_util::sync::CancellationToken) {
+        let stop = tokio_util::sync::CancellationToken::new();
+        let worker = queue::Worker {
+            queue: self.queue.clone(),
+            lane: "default".to_owned(),
+            hands: 2,
+            handlers: [("test.flaky", Arc::clone(handler) as Arc<dyn queue::Handler>)].into(),
+            hints: queue::Hints::default(),
+            clock: Arc::new(SystemClock),
+            dice: Arc::new(SystemDice),
+        };
+        #[expect(clippy::disallowed_methods, reason = "the test waits for its end")]
+        let running = tokio::spawn(worker.run(stop.clone()));
+        (running, stop)
+    }
+}
+
+fn flaky(failures: u16) -> Arc<Flaky> {
+    Arc::new(Flaky {
+        failures,
+        seen: std::sync::atomic::AtomicU16::new(0),
+        done: tokio::sync::Notify::new(),
+    })
+}
+
+fn keyed(kind: &str, key: &str) -> NewJob {
+    NewJob {
+        id: Uuid::from_u128(7),
+        kind: kind.to_owned(),
+        key: Some(key.to_owned()),
+        run_at: None,
+        payload: Bytes::from_static(b"{}"),
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_fails_is_tried_again_and_keeps_its_key_until_it_is_done() {
+    let world = World::new().await;
+    let handler = flaky(1);
+    world.add(&[keyed("test.flaky", "only one")]).await;
+    let (running, stop) = world.worker(&handler);
+    while handler.seen.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.add(&[keyed("test.flaky", "only one")]).await, 0, "the key is taken");
+    handler.done.notified().await;
+    stop.cancel();
+    running.await.unwrap();
+    for table in ["jobs", "held", "job_keys", "dead_letters"] {
+        assert_eq!(world.count(table).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_fails_every_attempt_is_a_dead_letter_and_its_key_is_free() {
+    let world = World::new().await;
+    let handler = flaky(u16::MAX);
+    world.add(&[keyed("test.flaky", "only one")]).await;
+    let (running, stop) = world.worker(&handler);
+    while world.count("dead_letters").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    running.await.unwrap();
+    let text = "SELECT attempts, code, reason FROM forge.dead_letters";
+    let row = world.superuser.query_one(text, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i16>(0), 3);
+    assert_eq!(row.get::<_, String>(1), "job.failed");
+    assert_eq!(row.get::<_, String>(2), "not yet");
+    assert_eq!(world.count("job_keys").await, 0);
+    assert_eq!(world.count("held").await, 0);
+}
+
+#[tokio::test]
+async fn a_job_of_an_unknown_kind_goes_back_untouched() {
+    let world = World::new().await;
+    world.add(&[keyed("test.unheard_of", "k")]).await;
+    let (running, stop) = world.worker(&flaky(0));
+    let text = "SELECT attempts FROM forge.jobs WHERE run_at > now() + interval '10 s'";
+    let row = loop {
+        if let Some(row) = world.superuser.query_opt(text, &[]).await.unwrap() {
+            break row;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(row.get::<_, i16>(0), 0);
+    stop.cancel();
+    running.await.unwrap();
+}

@@ -24,6 +24,8 @@ pub struct Config {
     pub(crate) database: Database,
     /// The engine: how much runs at once, and how far a run may go.
     pub(crate) engine: Engine,
+    /// Background jobs.
+    pub(crate) worker: Worker,
     /// Expressions in the parameters of nodes.
     pub(crate) expression: Expression,
     /// The processes in which code nodes run.
@@ -43,6 +45,7 @@ impl Default for Config {
             server: Server::default(),
             database: Database::default(),
             engine: Engine::default(),
+            worker: Worker::default(),
             expression: Expression::default(),
             code: Code::default(),
             egress: Egress::default(),
@@ -144,6 +147,20 @@ impl Default for Database {
             idle_timeout: Span(settings.idle_timeout),
             programs: None,
         }
+    }
+}
+
+/// Background jobs.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Worker {
+    /// Jobs that run at once; 0: this process runs none.
+    pub(crate) max_concurrent_jobs: usize,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { max_concurrent_jobs: 16 }
     }
 }
 

@@ -12,14 +12,14 @@ use engine::flusher::Flusher;
 use engine::maintenance::Maintenance;
 use engine::member::{self, Joining, MemberClock};
 use engine::{Engine, Threads, store};
-use function::{Function, Host, Services};
+use function::{Host, Job, JobHandler, JobSurroundings, LANE, Services};
 use futures::FutureExt as _;
 use gateway::{Check, Probe, Server};
 use identity::Authenticator;
 use kernel::{Clock, Dice, Problem};
 use node::Registry;
 use observe::Metrics;
-use queue::Queue;
+use queue::{Hints, Queue, Worker};
 use sandbox::CodePool;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,8 +28,9 @@ use workflow::{Catalog, Publishing};
 
 use super::graphs::CatalogGraphs;
 use super::{name, settings};
+use crate::app::App;
 use crate::config::Config;
-use crate::{api, keys};
+use crate::keys;
 
 /// How long a stop waits for records that are on their way to the database.
 const FLUSH_WITHIN: Duration = Duration::from_secs(20);
@@ -57,6 +58,8 @@ pub(super) struct Place<'a> {
     pub(super) directory: &'a Path,
     /// Where the member listens.
     pub(super) address: SocketAddr,
+    /// What the program adds.
+    pub(super) app: &'a App,
     /// The node types.
     pub(super) registry: &'a Arc<Registry>,
     /// The machine's clock.
@@ -72,7 +75,7 @@ impl Member {
     pub(super) async fn join(config: &Config, place: Place<'_>) -> Result<(Self, Server), Problem> {
         // Settled once for the process; a second system in it has the same.
         expr::set_limits(settings::expressions(&config.expression));
-        let Place { database, directory, address, registry, clock, dice, code_host } = place;
+        let Place { database, directory, address, app, registry, clock, dice, code_host } = place;
         let joining = Joining {
             name: name::of(directory, &*clock, &*dice)?,
             address: Some(address.to_string()),
@@ -90,6 +93,8 @@ impl Member {
         let (breadcrumbs, suspects) = Breadcrumbs::open(&directory.join(CRUMBS_FILE))?;
         let world = World {
             config,
+            app,
+            hints: Hints::default(),
             code_host,
             database: database.clone(),
             flusher: flusher(config, database, &lease, &clock, &dice)?,
@@ -103,10 +108,14 @@ impl Member {
         let (engine, threads) = world.engine()?;
         let authenticator = Authenticator::new(database.clone(), Arc::clone(&world.clock));
         keys::keep_local(database, &authenticator, &*world.clock, &*world.dice, directory).await?;
-        let server = world.server(&engine, authenticator)?;
+        let hooks = world.hooks(&engine);
+        let services = world.services(&engine, &hooks, &authenticator);
+        let worker = world.worker(queue.clone(), &services);
+        let server = world.server(hooks, authenticator, services)?;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(maintain(maintenance, Arc::clone(&world.clock), stop.clone()));
+        tasks.spawn(worker.run(stop.clone()));
         tasks.spawn(recover(engine.clone(), suspects, stop.clone()));
         let World { flusher, lease, .. } = world;
         Ok((Self { engine, queue, threads, flusher, lease, tasks, stop }, server))
@@ -153,6 +162,8 @@ impl Member {
 /// What the engine and the server are made from.
 struct World<'a> {
     config: &'a Config,
+    app: &'a App,
+    hints: Hints,
     code_host: Option<(PathBuf, Vec<String>)>,
     database: Database,
     lease: member::Member,
@@ -213,19 +224,23 @@ impl World<'_> {
         .map_err(|error| no_threads(&error))
     }
 
-    fn server(&self, engine: &Engine, authenticator: Authenticator) -> Result<Server, Problem> {
-        let (clock, dice) = (Arc::clone(&self.clock), Arc::clone(&self.dice));
-        let hooks = Hooks::new(
+    /// Who listens on the addresses of workflows.
+    fn hooks(&self, engine: &Engine) -> Hooks {
+        Hooks::new(
             settings::hooks(&self.config.server),
             HookParts {
                 database: self.database.clone(),
                 catalog: self.catalog.clone(),
                 engine: engine.clone(),
                 blobs: Arc::new(self.blobs.clone()),
-                clock: Arc::clone(&clock),
-                dice: Arc::clone(&dice),
+                clock: Arc::clone(&self.clock),
+                dice: Arc::clone(&self.dice),
             },
-        );
+        )
+    }
+
+    /// What functions and jobs find by its type.
+    fn services(&self, engine: &Engine, hooks: &Hooks, authenticator: &Authenticator) -> Services {
         let publishing = Publishing {
             registry: Arc::clone(self.catalog.registry()),
             observers: vec![Arc::new(HookObserver::new(hooks.clone()))],
@@ -235,12 +250,45 @@ impl World<'_> {
             .with(self.catalog.clone())
             .with(publishing)
             .with(authenticator.clone())
-            .build();
+            .with(self.hints.clone());
+        self.app.provide(services).build()
+    }
+
+    /// What runs the jobs of this member.
+    fn worker(&self, queue: Queue, services: &Services) -> Worker {
+        let surroundings = Arc::new(JobSurroundings {
+            database: self.database.clone(),
+            services: services.clone(),
+            clock: Arc::clone(&self.clock),
+            dice: Arc::clone(&self.dice),
+        });
+        let handler = |job: &Job| {
+            let handler = JobHandler { job: *job, surroundings: Arc::clone(&surroundings) };
+            (job.kind, Arc::new(handler) as Arc<dyn queue::Handler>)
+        };
+        Worker {
+            queue,
+            lane: LANE.to_owned(),
+            hands: self.config.worker.max_concurrent_jobs,
+            handlers: self.app.all_jobs().iter().map(handler).collect(),
+            hints: self.hints.clone(),
+            clock: Arc::clone(&self.clock),
+            dice: Arc::clone(&self.dice),
+        }
+    }
+
+    fn server(
+        &self,
+        hooks: Hooks,
+        authenticator: Authenticator,
+        services: Services,
+    ) -> Result<Server, Problem> {
+        let (clock, dice) = (Arc::clone(&self.clock), Arc::clone(&self.dice));
         let database = self.database.clone();
         let host = Host::new(database, services, Arc::clone(&clock), Arc::clone(&dice));
         Ok(Server::new(gateway::Parts {
             settings: settings::gateway(&self.config.server),
-            functions: functions(),
+            functions: self.app.all_functions(),
             host,
             authenticator,
             hooks,
@@ -255,14 +303,6 @@ impl World<'_> {
 
 /// The flusher shows that it is alive four times a second; after this long it is not.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
-
-/// Every function there is, the executable's own included.
-pub(super) fn functions() -> Vec<Function> {
-    let mut functions = gateway::functions();
-    functions.extend_from_slice(api::FUNCTIONS);
-    functions.sort_by_key(|function| (function.path, function.method));
-    functions
-}
 
 /// What a member needs to take work.
 fn checks(database: &Database, flusher: &Flusher, lease: &member::Member) -> Vec<Check> {
