@@ -2,7 +2,7 @@
 //!
 //! A blob is named by the SHA-256 of its bytes and belongs to one workspace; the same bytes in two
 //! workspaces are two blobs. It is durable when [`BlobStore::put`] returns, before any record names
-//! it. Who names it again raises its expiry; maintenance deletes what expired.
+//! it. A run that names it says how long it is needed; maintenance deletes what expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +38,8 @@ pub struct BlobStore {
 type Hash = [u8; 32];
 
 impl BlobStore {
-    /// A store whose blobs are kept for `keep` after they were last named: at least as long as the
-    /// longest retention of the runs that name them, unless [`BlobStore::keep_until`] says more.
+    /// A store whose blobs are kept for `keep` after they were written, and as long as those who name
+    /// them say by `keep_until`: the engine does so for its runs.
     ///
     /// # Panics
     /// Outside of a runtime.
@@ -113,21 +113,6 @@ impl BlobStore {
         if bytes.len() == size { Ok(Some(bytes.into())) } else { Err(damaged(key)) }
     }
 
-    /// Keeps blobs at least until a time; [`Timestamp::MAX`] for good. Answers how many of the keys
-    /// are there. For runs that are kept longer than the store's own span.
-    pub async fn keep_until(
-        &self,
-        workspace: WorkspaceId,
-        keys: &[String],
-        until: Timestamp,
-    ) -> Result<usize, Problem> {
-        let hashes: Vec<Hash> = keys.iter().filter_map(|key| unhex(key)).collect();
-        let hashes: Vec<&[u8]> = hashes.iter().map(Hash::as_slice).collect();
-        let rows =
-            self.lane.query(&blobs::TOUCH, &[&workspace.0, &hashes, &Micros::of(until)]).await?;
-        Ok(rows.len())
-    }
-
     fn expiry(&self) -> Micros {
         self.after(self.keep)
     }
@@ -162,6 +147,20 @@ impl node::Blobs for BlobStore {
         Box::pin(async move {
             let bytes = self.get_bytes(workspace, blob).await?;
             bytes.map(Vec::from).ok_or_else(|| missing(blob))
+        })
+    }
+
+    fn keep_until<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        keys: &'a [String],
+        until: Timestamp,
+    ) -> BoxFuture<'a, Result<usize, Problem>> {
+        Box::pin(async move {
+            let hashes: Vec<Hash> = keys.iter().filter_map(|key| unhex(key)).collect();
+            let hashes: Vec<&[u8]> = hashes.iter().map(Hash::as_slice).collect();
+            let parameters: db::Parameters<'_> = &[&workspace.0, &hashes, &Micros::of(until)];
+            Ok(self.lane.query(&blobs::KEEP, parameters).await?.len())
         })
     }
 }

@@ -19,7 +19,7 @@ use crate::cell::AnswerSender;
 use crate::command::{Command, NewRun};
 use crate::decide::Decision;
 use crate::door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
-use crate::flusher::{FlushOp, Flusher};
+use crate::flusher::Flusher;
 use crate::load::Loaded;
 use crate::member::Member;
 use crate::record::Parent;
@@ -419,11 +419,6 @@ impl Shared {
         run: RunId,
     ) -> BoxFuture<'_, Result<Option<Loaded>, Problem>> {
         crate::load::load(self, workspace, run).boxed()
-    }
-
-    /// Puts an operation's large body into the blob store and lets it name the blob.
-    pub(crate) async fn blob_body(&self, op: FlushOp) -> Result<FlushOp, Problem> {
-        crate::load::blob_body(self, op).await
     }
 
     /// The answer of the run that holds a key, once it is due.

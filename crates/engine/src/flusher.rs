@@ -29,6 +29,7 @@ use db::Database;
 use kernel::{Clock, Dice, MemberId, Problem, codes};
 use tokio::sync::Notify;
 
+pub(crate) use columns::kept_days;
 use failure::Obstacle;
 use lane::LaneLoop;
 pub use op::{FIRST_EPOCH, FlushOp, Flushed, Lane, Op, Outcome, SinkId, Verdict};

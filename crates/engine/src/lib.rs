@@ -27,6 +27,7 @@ pub mod entry;
 pub mod fence;
 pub mod flusher;
 mod input;
+mod keeping;
 mod load;
 pub mod maintenance;
 pub mod member;

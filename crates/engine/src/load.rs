@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kernel::{Problem, RunId, VersionId, WorkspaceId, codes};
+use jiff::Timestamp;
+use kernel::{Problem, RunId, VersionId, WorkspaceId, codes, limits};
 
 use crate::breadcrumb::Suspect;
 use crate::codec;
@@ -185,8 +186,32 @@ fn state(run: RunId, plan: &Arc<Plan>, texts: &[Vec<u8>]) -> Result<RunState, Pr
     })
 }
 
+/// Puts a large body into the blob store and keeps it, like the run's files, until the time up to
+/// which the run will be there.
+pub(crate) async fn store_blobs(
+    shared: &Shared,
+    op: FlushOp,
+    mut named: Vec<String>,
+    until: Option<Timestamp>,
+) -> Result<FlushOp, Problem> {
+    let op = match op.op.body().len() < limits::BLOB_FROM_BYTES {
+        true => op,
+        false => blob_body(shared, op).await?,
+    };
+    named.extend(codec::blob_key(op.op.body()).map(str::to_owned));
+    if let Some(until) = until {
+        let keep = || shared.services.blobs.keep_until(op.workspace, &named, until);
+        let there = persist(shared, keep).await?;
+        if there < named.len() {
+            let missing = named.len() - there;
+            tracing::warn!(run.id = %op.run, blobs.missing = missing, "files of a run are gone");
+        }
+    }
+    Ok(op)
+}
+
 /// Puts a large body into the blob store; the operation then names it.
-pub(crate) async fn blob_body(shared: &Shared, mut op: FlushOp) -> Result<FlushOp, Problem> {
+async fn blob_body(shared: &Shared, mut op: FlushOp) -> Result<FlushOp, Problem> {
     let put = || shared.services.blobs.put(op.workspace, op.op.body().to_vec());
     let stored = persist(shared, put).await?;
     let named = codec::blob(&stored.blob);

@@ -27,6 +27,7 @@ pub const STATEMENTS: &[&Statement] = &[
     &blobs::CHUNK,
     &blobs::EXPIRE,
     &blobs::FIND,
+    &blobs::KEEP,
     &blobs::SEAL,
     &blobs::TOUCH,
     &flush::FLUSH,

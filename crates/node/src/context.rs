@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use expr::Scope;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use kernel::item::BinaryRef;
 use kernel::{Clock, Dice, Items, Problem, Value, WorkspaceId};
 use tokio_util::sync::CancellationToken;
@@ -93,6 +94,14 @@ pub trait Blobs: Send + Sync {
         workspace: WorkspaceId,
         blob: &'a str,
     ) -> BoxFuture<'a, Result<Vec<u8>, Problem>>;
+    /// Keeps blobs at least until a time; [`Timestamp::MAX`] for good. Answers how many of the keys
+    /// are there.
+    fn keep_until<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        keys: &'a [String],
+        until: Timestamp,
+    ) -> BoxFuture<'a, Result<usize, Problem>>;
 }
 
 /// Where user code runs: a child process with limits.

@@ -162,11 +162,18 @@ pub(super) fn class(keep: Retention) -> i16 {
     match keep {
         Retention::None => -1,
         Retention::Forever => 0,
-        Retention::Days(days) => CLASSES
-            .into_iter()
-            .find(|class| class.cast_unsigned() >= days)
-            .unwrap_or(CLASSES[CLASSES.len() - 1]),
+        Retention::Days(days) => class_of(days),
     }
+}
+
+/// Days for which history keeps what shall be kept for so many.
+pub(crate) fn kept_days(days: u16) -> u64 {
+    u64::from(class_of(days).cast_unsigned())
+}
+
+fn class_of(days: u16) -> i16 {
+    let longest = CLASSES[CLASSES.len() - 1];
+    CLASSES.into_iter().find(|class| class.cast_unsigned() >= days).unwrap_or(longest)
 }
 
 /// The classes history has partitions for, in days; `forge.history_classes()` says the same.

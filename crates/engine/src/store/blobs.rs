@@ -11,6 +11,19 @@ pub(crate) const TOUCH: Statement = sql!(
 WHERE workspace_id = $1 AND hash = ANY ($2) AND sealed RETURNING hash",
 );
 
+/// Keeps these blobs at least until `$3`; nothing is written where that is so already. Answers those
+/// that are there.
+pub(crate) const KEEP: Statement = sql!(
+    "engine.keep_blobs",
+    reads(blobs[workspace_id = $1]) writes(blobs[workspace_id = $1]),
+    (UUID, BYTEA_ARRAY, TIMESTAMPTZ),
+    "WITH kept AS (
+    UPDATE forge.blobs SET expires_at = $3
+    WHERE workspace_id = $1 AND hash = ANY ($2) AND sealed AND expires_at < $3
+)
+SELECT hash FROM forge.blobs WHERE workspace_id = $1 AND hash = ANY ($2) AND sealed",
+);
+
 /// A blob of one chunk. The chunk comes out of the blob's row, which is locked by then: an expiry
 /// under way is waited for before the chunk is looked at.
 pub(crate) const ADD_SMALL: Statement = sql!(

@@ -12,6 +12,7 @@ use crate::command::Command;
 use crate::decide::{Action, Input};
 use crate::door::Answer;
 use crate::flusher::{FlushOp, Flushed, Verdict};
+use crate::keeping;
 use crate::load;
 use crate::record::Parent;
 
@@ -37,13 +38,16 @@ impl Worker {
     }
 
     fn offer(&mut self, run: RunId, op: FlushOp) {
-        if op.op.body().len() < kernel::limits::BLOB_FROM_BYTES {
+        let until = keeping::needed_until(&op.op);
+        let cell = self.cells.get(&run).filter(|_| until.is_some());
+        let files = cell.map(|cell| keeping::files(&cell.state)).unwrap_or_default();
+        if files.is_empty() && op.op.body().len() < kernel::limits::BLOB_FROM_BYTES {
             self.shared.flusher.offer(op);
             return;
         }
         let (shared, commands) = (Arc::clone(&self.shared), self.commands.clone());
         tokio::task::spawn_local(async move {
-            let stored = shared.blob_body(op).await.map(Box::new);
+            let stored = load::store_blobs(&shared, op, files, until).await.map(Box::new);
             kernel::fault!("blob.written");
             let _ = commands.send(Command::Stored(run, stored));
         });

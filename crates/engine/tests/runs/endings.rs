@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::{AnswerWhen, RunStatus};
 use futures::future::BoxFuture;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kernel::item::BinaryRef;
 use kernel::{Problem, WorkspaceId, codes};
 use node::Blobs;
@@ -100,13 +100,22 @@ impl Blobs for Away {
     ) -> BoxFuture<'a, Result<Vec<u8>, Problem>> {
         self.1.get(workspace, blob)
     }
+
+    fn keep_until<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        keys: &'a [String],
+        until: Timestamp,
+    ) -> BoxFuture<'a, Result<usize, Problem>> {
+        self.1.keep_until(workspace, keys, until)
+    }
 }
 
 #[tokio::test]
 async fn a_large_run_waits_for_the_database_to_come_back() {
     let blobs = Arc::new(Away(AtomicUsize::new(3), node::testing::services().blobs));
     let large = row("large", &[Does::Trigger, Does::Grow(400_000)], Settings::default());
-    let world = World::with_blobs([large], blobs).await;
+    let world = World::with_blobs([large], |_| blobs).await;
     let (run, answer) = world.start("large", items(1), AnswerWhen::Ended);
     assert_eq!(told(answer).await.status, RunStatus::Succeeded);
     assert!(world.number("SELECT max(octet_length(body))::int8 FROM forge.history").await < 200);

@@ -5,5 +5,6 @@
 mod calls;
 mod effects;
 mod endings;
+mod keeping;
 mod nodes;
 mod world;

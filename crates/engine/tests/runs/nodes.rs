@@ -1,6 +1,6 @@
 //! Nodes that do what a test says, and workflows made of them in a row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -34,6 +34,8 @@ pub(crate) enum Does {
     GatedEffect(Arc<AtomicUsize>, Arc<Semaphore>),
     /// Gives each item this many characters more.
     Grow(usize),
+    /// Gives each item a file.
+    File,
     /// Calls the workflow of this name once per item.
     Call(&'static str, bool),
 }
@@ -129,7 +131,8 @@ impl PreparedNode for Scripted {
             | Does::Gate(_)
             | Does::Effect(_)
             | Does::GatedEffect(..)
-            | Does::Grow(_) => Shape::Each,
+            | Does::Grow(_)
+            | Does::File => Shape::Each,
         }
     }
     fn inputs(&self) -> Vec<String> {
@@ -146,7 +149,7 @@ impl PreparedNode for Scripted {
     }
     fn run_item<'a>(
         &'a self,
-        _: &'a NodeContext,
+        cx: &'a NodeContext,
         _: Value,
         item: &'a Item,
     ) -> BoxFuture<'a, Result<Vec<Item>, NodeError>> {
@@ -165,6 +168,12 @@ impl PreparedNode for Scripted {
                     let mut json = Object::clone(&item.json);
                     json.insert("text".to_owned(), noise(*by).into());
                     return Ok(vec![Item::new(json)]);
+                }
+                Does::File => {
+                    let bytes = b"the file's bytes".to_vec();
+                    let file = cx.services.blobs.put(WORKSPACE, bytes).await?;
+                    let files = Some(Arc::new(BTreeMap::from([("file".to_owned(), file)])));
+                    return Ok(vec![Item { binary: files, ..item.clone() }]);
                 }
                 Does::Trigger | Does::Pass | Does::Call(..) => {}
             }

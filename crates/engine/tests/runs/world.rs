@@ -8,6 +8,7 @@ use db::Database;
 use db::testing::{self, TestDatabase};
 use engine::breadcrumb::Breadcrumbs;
 use engine::flusher::{self, Flusher};
+use engine::maintenance::Maintenance;
 use engine::member::{Joining, Member};
 use engine::store::Store;
 use engine::{Answer, AnswerWhen, Engine, Graphs, Parts, RunView, Settings, StartRun, Threads};
@@ -80,14 +81,15 @@ impl Graphs for Known {
 
 impl World {
     pub(crate) async fn new(graphs: impl IntoIterator<Item = Arc<Graph>>) -> Self {
-        Self::with_blobs(graphs, node::testing::services().blobs).await
+        Self::with_blobs(graphs, |_| node::testing::services().blobs).await
     }
 
     pub(crate) async fn with_blobs(
         graphs: impl IntoIterator<Item = Arc<Graph>>,
-        blobs: Arc<dyn Blobs>,
+        blobs: impl FnOnce(&Database) -> Arc<dyn Blobs>,
     ) -> Self {
         let db = testing::database().await;
+        let blobs = blobs(&db.database);
         let graphs = graphs.into_iter().map(|graph| (graph.workflow.name.clone(), graph)).collect();
         let graphs = Arc::new(Known(Mutex::new(graphs)));
         let mut world = Self { db, graphs, blobs, clock: Arc::default(), life: None };
@@ -137,6 +139,14 @@ impl World {
         };
         let (engine, threads) = Engine::launch(parts).unwrap();
         self.life = Some(Life { engine, threads, flusher, member });
+    }
+
+    /// Maintenance as it is done when so much time has passed.
+    pub(crate) async fn maintain_after(&self, span: SignedDuration) {
+        let member = self.life.as_ref().expect("the member lives").member.id();
+        let database = self.db.database.clone();
+        let queue = queue::Queue::new(database.clone(), member, self.clock.clone());
+        Maintenance::new(database, queue).tick(self.clock.now() + span).await.unwrap();
     }
 
     /// The process dies and another one takes its place.

@@ -143,5 +143,5 @@ pub(super) fn hooks(config: &config::Server) -> trigger::HookSettings {
     trigger::HookSettings { answer_within: config.answer_timeout.0 }
 }
 
-/// How long blobs are kept after they were last named: as long as the longest bounded retention.
+/// How long blobs are kept after they were written; runs that are kept longer keep theirs longer.
 pub(super) const BLOBS_KEPT: Duration = Duration::from_secs(366 * 86_400);
