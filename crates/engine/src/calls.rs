@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use kernel::{Item, Items, Object, Problem, RunId, Value, WorkspaceId, codes};
 use node::TriggerKind;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use workflow::Graph;
 
 use crate::cell::Cell;
@@ -25,7 +26,21 @@ pub(crate) struct Call {
     pub(crate) wait: bool,
 }
 
-/// Starts the runs of a call whose record is durable. After a crash those that exist already are
+/// A called run's place among those under way: of its call, and of the member.
+pub(crate) struct Slot {
+    of_call: OwnedSemaphorePermit,
+    _of_member: Option<OwnedSemaphorePermit>,
+}
+
+impl Slot {
+    /// What a run keeps of it that waits: its place in the call if it waits for runs of its own, so
+    /// that a tree of calls grows to its depth before it grows to its breadth; else nothing.
+    pub(crate) fn waiting(self, for_calls: bool) -> Option<Self> {
+        for_calls.then_some(Self { of_call: self.of_call, _of_member: None })
+    }
+}
+
+/// Starts the runs of a call whose record is durable, so many at a time. After a crash those that exist already are
 /// found by their ids, which derive from the call.
 pub(crate) fn begin(
     shared: &Arc<Shared>,
@@ -40,13 +55,16 @@ pub(crate) fn begin(
     let cancel = cell.cancel.clone();
     let Call { run, activation, workflow, children, wait } = call;
     let trace = cell.state.start.trace.clone();
-    tokio::task::spawn_local(async move {
+    let places = Arc::new(Semaphore::new(shared.settings.calls_at_once.max(1)));
+    let calling = async move {
         let called = persist(&shared, || shared.called_graph(&graph, &workflow)).await;
         let children = children.into_iter().map(|(index, child, items)| {
             let (shared, called, commands, trace) = (&shared, &called, &commands, &trace);
             let workspace = graph.workspace;
             let parent = Parent { run, activation, child: index, depth: depth + 1, wait };
+            let places = Arc::clone(&places);
             async move {
+                let Ok(of_call) = places.acquire_owned().await else { return };
                 let known = if again { find(shared, workspace, child, wait).await } else { None };
                 let result = match (known, called) {
                     (Some(result), _) => result,
@@ -58,7 +76,9 @@ pub(crate) fn begin(
                         let trace = trace.clone();
                         let start =
                             StartRun { graph, trigger, items, key, test, pins, answer, trace };
-                        let started = shared.begin(child, start, Some(parent));
+                        let of_member = Arc::clone(&shared.calls).acquire_owned().await.ok();
+                        let slot = Some(Slot { of_call, _of_member: of_member });
+                        let started = shared.begin(child, start, Some(parent), slot);
                         if wait {
                             // It tells its caller by itself when it ends.
                             return;
@@ -73,12 +93,46 @@ pub(crate) fn begin(
                 let _ = commands.send(Command::Input(run, input));
             }
         });
+        futures::future::join_all(children).await;
+    };
+    tokio::task::spawn_local(async move {
         tokio::select! {
+            biased;
             () = cancel.cancelled() => {}
-            _ = futures::future::join_all(children) => {}
+            () = calling => {}
         }
     });
 }
+
+/// Ends the runs that a run has called and no longer waits for, itself having ended. Its end is in
+/// the journal: a crash in between repeats this.
+pub(crate) fn cancel_orphans(
+    shared: &Arc<Shared>,
+    cell: &Cell,
+    commands: mpsc::UnboundedSender<Command>,
+) {
+    let (shared, run, workspace) = (Arc::clone(shared), cell.run(), cell.workspace());
+    let orphans = cell.state.orphans.clone();
+    tokio::task::spawn_local(async move {
+        let cancel = |orphan: RunId| {
+            let shared = &shared;
+            async move {
+                match persist(shared, || shared.cancel(workspace, orphan)).await {
+                    // It was never begun, or has ended by itself.
+                    Err(problem) if problem.code != codes::RUN_FINISHED => {
+                        tracing::error!(run.id = %orphan, "a called run was not ended: {problem}");
+                    }
+                    Ok(()) | Err(_) => {}
+                }
+            }
+        };
+        stream::iter(orphans).for_each_concurrent(ORPHANS_AT_ONCE, cancel).await;
+        let _ = commands.send(Command::OrphansCancelled(run));
+    });
+}
+
+/// Called runs that are told to end at the same time.
+const ORPHANS_AT_ONCE: usize = 64;
 
 /// What the caller of a run is to be told, once that is known; `None` if the run was never started.
 ///
@@ -152,7 +206,7 @@ pub(crate) fn tell_error_workflow(
             let answer = AnswerWhen::Started;
             let pins = false;
             let start = StartRun { graph, trigger, items, key, test, pins, answer, trace };
-            let started = shared.begin(shared.new_run_id(), start, None);
+            let started = shared.begin(shared.new_run_id(), start, None, None);
             started.await.map_err(|_| Problem::internal())?.map(|_| ())
         };
         if let Err(problem) = told.await {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use workflow::{Graph, Retention};
 
+use crate::calls::Slot;
 use crate::codec;
 use crate::decide::Action;
 use crate::door::{Answer, AnswerWhen, RunStatus};
@@ -64,6 +65,10 @@ pub(crate) struct Cell {
     pub(crate) seen: i32,
     /// Whether the error workflow, if any, has been told.
     pub(crate) error_told: bool,
+    /// Whether the runs it had called and no longer waits for, if any, have been told to end.
+    pub(crate) orphans_told: bool,
+    /// A called run's place among those under way, given up while it waits.
+    pub(crate) slot: Option<Slot>,
     /// Reading of the monotonic clock at the run's start (or what it would have been).
     pub(crate) began: Duration,
 }
@@ -76,6 +81,8 @@ pub(crate) enum Next {
     Offer(Box<FlushOp>),
     /// The run is over and nothing of it is kept: it is as if it had been written.
     Forget,
+    /// The end of the run is in the journal: tell the runs that it had called to end, too.
+    CancelOrphans,
 }
 
 impl Cell {
@@ -148,6 +155,14 @@ impl Cell {
             (Stage::New, true) => self.whole(),
             (Stage::New, false) if self.must_write() => self.start(),
             (Stage::New, false) => return Next::Rest,
+            (Stage::Written, true) if self.has_orphans() => {
+                // First the end, so that it is one even if the process dies before all are told.
+                if self.state.journal.is_empty() {
+                    self.in_flight = true;
+                    return Next::CancelOrphans;
+                }
+                self.progress()
+            }
             (Stage::Written, true) => self.end(),
             (Stage::Written, false) if self.segment_is_old(now) => self.renew(now),
             (Stage::Written, false) if self.state.journal.is_empty() => return Next::Rest,
@@ -165,6 +180,18 @@ impl Cell {
             token: self.state.position,
             op,
         }))
+    }
+
+    fn has_orphans(&self) -> bool {
+        !self.orphans_told && !self.state.orphans.is_empty()
+    }
+
+    /// Gives up what a run does not need that only waits: nested runs never wait for each other's
+    /// places, and runs that sleep keep nobody from beginning.
+    pub(crate) fn give_up_slot(&mut self) {
+        if self.slot.is_some() && self.state.is_idle() {
+            self.slot = self.slot.take().and_then(|slot| slot.waiting(self.state.is_calling()));
+        }
     }
 
     fn start(&mut self) -> Op {
@@ -259,7 +286,8 @@ impl Cell {
         if self.answer.is_none() {
             return;
         }
-        let over = self.state.status.is_final() && self.durable >= self.state.position;
+        let ended = self.state.status.is_final() && self.stage == Stage::Ending;
+        let over = ended && self.durable >= self.state.position;
         let due = match self.state.start.answer {
             AnswerWhen::Started => self.durable > 0,
             AnswerWhen::Replied => {

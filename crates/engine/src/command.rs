@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kernel::{Problem, RunId, WorkspaceId};
 use tokio::sync::oneshot;
 
+use crate::calls::Slot;
 use crate::cell::AnswerSender;
 use crate::decide::{Decision, Input};
 use crate::door::StartRun;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Signalled(RunId),
     /// The error workflow has been told of a run's failure.
     ErrorTold(RunId),
+    /// The runs that a run had called and no longer waits for have been told to end.
+    OrphansCancelled(RunId),
     /// Show a run.
     View {
         /// Whose it must be.
@@ -84,6 +87,8 @@ pub(crate) struct NewRun {
     pub(crate) run: RunId,
     pub(crate) start: StartRun,
     pub(crate) parent: Option<Parent>,
+    /// A called run's place among those under way.
+    pub(crate) slot: Option<Slot>,
     pub(crate) answer: AnswerSender,
 }
 
@@ -95,6 +100,8 @@ pub(crate) struct Adopted {
     pub(crate) seq: i32,
     pub(crate) segment_at: Timestamp,
     pub(crate) seen: i32,
+    /// Whether a signal asks it to end.
+    pub(crate) cancel: bool,
     /// Why it must not go on.
     pub(crate) poison: Option<Problem>,
 }

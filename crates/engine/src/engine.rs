@@ -9,12 +9,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kernel::{Clock, Dice, Problem, RunId, WorkflowId, WorkspaceId, codes};
 use node::Services;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use workflow::Graph;
 
 use crate::breadcrumb::{Breadcrumbs, Suspect};
-use crate::calls;
+use crate::calls::{self, Slot};
 use crate::cell::AnswerSender;
 use crate::command::{Command, NewRun};
 use crate::decide::Decision;
@@ -85,9 +85,13 @@ pub(crate) struct Shared {
     pub(crate) dice: Arc<dyn Dice>,
     /// When each worker was last seen to live: milliseconds of the monotonic clock.
     pub(crate) pulses: Vec<AtomicU64>,
+    /// Timers of each worker.
+    timers: Vec<AtomicUsize>,
     pub(crate) slow: tokio::runtime::Handle,
     /// Runs in memory.
     pub(crate) live: AtomicUsize,
+    /// Places of called runs under way.
+    pub(crate) calls: Arc<Semaphore>,
     workers: Vec<mpsc::UnboundedSender<Command>>,
     closed: AtomicBool,
 }
@@ -115,8 +119,10 @@ impl Engine {
             workers: channels.iter().map(|(sender, _)| sender.clone()).collect(),
             slow: slow.handle().clone(),
             live: AtomicUsize::new(0),
+            calls: Arc::new(Semaphore::new(settings.calls_max.max(1))),
             closed: AtomicBool::new(false),
             pulses: channels.iter().map(|_| AtomicU64::new(monotonic_ms(&*clock))).collect(),
+            timers: channels.iter().map(|_| AtomicUsize::new(0)).collect(),
             member,
             breadcrumbs,
             settings,
@@ -148,7 +154,7 @@ impl Engine {
     pub fn start(&self, start: StartRun) -> Result<Started, Problem> {
         self.shared.admit()?;
         let run = self.shared.new_run_id();
-        let answer = self.shared.begin(run, start, None);
+        let answer = self.shared.begin(run, start, None, None);
         Ok(Started { run, answer })
     }
 
@@ -162,13 +168,7 @@ impl Engine {
             let detail = format!("Run {run} has {} already.", view.status.as_str());
             return Err(Problem::new(codes::RUN_FINISHED, detail));
         }
-        let (ended, durable) = oneshot::channel();
-        self.shared.send(run, Command::Cancel { workspace, run, ended });
-        match durable.await {
-            Ok(()) => Ok(()),
-            // Nobody here has it (any more).
-            Err(_) => self.shared.store.signal_cancel(workspace, run).await,
-        }
+        self.shared.cancel(workspace, run).await
     }
 
     /// Says what became of an effect that may have run before a crash; false when the node does not
@@ -233,6 +233,11 @@ impl Engine {
         self.shared.live.load(Ordering::Relaxed)
     }
 
+    /// Timers that runs in memory have set.
+    pub fn timers(&self) -> usize {
+        self.shared.timers.iter().map(|timers| timers.load(Ordering::Relaxed)).sum()
+    }
+
     /// Lets nothing more in.
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Relaxed);
@@ -252,15 +257,23 @@ impl Threads {
         self.end();
     }
 
+    /// Waits on a thread of its own: a runtime must not be waited for on a thread of another one, on
+    /// which this may be dropped.
     fn end(&mut self) {
         self.stop.cancel();
-        for worker in self.workers.drain(..) {
-            // A worker that panicked has said so in the log.
-            let _ = worker.join();
-        }
-        if let Some(slow) = self.slow.take() {
-            slow.shutdown_timeout(Duration::from_secs(1));
-        }
+        let (workers, slow) = (std::mem::take(&mut self.workers), self.slow.take());
+        let wait = move || {
+            for worker in workers {
+                // A worker that panicked has said so in the log.
+                let _ = worker.join();
+            }
+            if let Some(slow) = slow {
+                slow.shutdown_timeout(SLOW_WITHIN);
+            }
+        };
+        std::thread::scope(|scope| {
+            let _ = scope.spawn(wait).join();
+        });
     }
 }
 
@@ -270,6 +283,8 @@ impl Drop for Threads {
     }
 }
 
+/// How long work on the slow threads is waited for at the end; it cannot be interrupted.
+const SLOW_WITHIN: Duration = Duration::from_secs(1);
 /// A worker silent for so long is not alive.
 const PULSE_MAX_MS: u64 = 2_000;
 
@@ -308,8 +323,9 @@ fn work(
 }
 
 impl Shared {
-    /// A worker shows that it is alive.
-    pub(crate) fn pulse(&self, worker: usize) {
+    /// A worker shows that it is alive, and how many timers it has.
+    pub(crate) fn pulse(&self, worker: usize, timers: usize) {
+        self.timers[worker].store(timers, Ordering::Relaxed);
         self.pulses[worker].store(monotonic_ms(&*self.clock), Ordering::Relaxed);
     }
 
@@ -349,10 +365,22 @@ impl Shared {
         run: RunId,
         start: StartRun,
         parent: Option<Parent>,
+        slot: Option<Slot>,
     ) -> oneshot::Receiver<Result<Answer, Problem>> {
         let (answer, receiver): (AnswerSender, _) = oneshot::channel();
-        self.send(run, Command::Start(Box::new(NewRun { run, start, parent, answer })));
+        self.send(run, Command::Start(Box::new(NewRun { run, start, parent, slot, answer })));
         receiver
+    }
+
+    /// Ends a run wherever it is; see [`Engine::cancel`]. Errors: `run.finished`.
+    pub(crate) async fn cancel(&self, workspace: WorkspaceId, run: RunId) -> Result<(), Problem> {
+        let (ended, durable) = oneshot::channel();
+        self.send(run, Command::Cancel { workspace, run, ended });
+        match durable.await {
+            Ok(()) => Ok(()),
+            // Nobody here has it (any more).
+            Err(_) => self.store.signal_cancel(workspace, run).await,
+        }
     }
 
     /// The worker of a run follows from the id.

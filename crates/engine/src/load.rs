@@ -127,7 +127,9 @@ async fn adopt(
             written.extend_from_slice(inside);
         }
     }
-    // Signals are read anew: whether they were taken into account before the crash is not known.
+    // Signals are read anew: whether they were taken into account before is not known. One that was
+    // answered holds before anything else is done.
+    let cancel = live.signals > 0 && shared.store.is_cancelled(live.workspace, live.run).await?;
     let (epoch, seq, segment_at) = (live.epoch, journal.last, live.segment.start());
     let poison = suspect.filter(|suspect| suspect.is_poison()).map(|suspect| {
         shared.breadcrumbs.absolve(live.run);
@@ -136,7 +138,7 @@ async fn adopt(
         let detail = format!("The process died three times while only \"{node}\" was executing.");
         Problem::new(codes::RUN_POISONED, detail).in_node(node)
     });
-    Ok(Adopted { state, written, epoch, seq, segment_at, seen: 0, poison })
+    Ok(Adopted { state, written, epoch, seq, segment_at, seen: live.signals, cancel, poison })
 }
 
 struct Journal {

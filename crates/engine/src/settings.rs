@@ -27,6 +27,12 @@ pub struct Settings {
     pub visible_after: Duration,
     /// Effects of one activation under way at once. Default 10.
     pub effects_at_once: usize,
+    /// Called runs of one activation under way at once; those that only wait for a time or a person
+    /// do not count. Default 100.
+    pub calls_at_once: usize,
+    /// Called runs of this member under way at once; those that only wait do not count. Default
+    /// 1 000.
+    pub calls_max: usize,
     /// Pure work on more items than this leaves the worker's thread. Default 256.
     pub slow_from_items: usize,
     /// Threads for pure work on many items. Default: one per core.
@@ -46,6 +52,8 @@ impl Default for Settings {
             run_timeout: Duration::from_secs(30 * 86_400),
             visible_after: Duration::from_millis(25),
             effects_at_once: 10,
+            calls_at_once: 100,
+            calls_max: 1_000,
             slow_from_items: 256,
             slow_threads: cores,
         }

@@ -123,6 +123,8 @@ pub struct RunState {
     pub running: usize,
     /// How many are neither final nor ready nor running.
     pub parked: usize,
+    /// Called runs that had not returned when the run ended: nobody waits for them any more.
+    pub orphans: Vec<RunId>,
     /// Records not yet offered to the flusher, as written by [`crate::wire::write`].
     pub journal: Vec<u8>,
     gathered: Vec<Gathered>,
@@ -171,6 +173,7 @@ impl RunState {
             ready: VecDeque::new(),
             running: 0,
             parked: 0,
+            orphans: Vec::new(),
             gathered,
             live: vec![0; count],
             reached: vec![0; count],
@@ -259,8 +262,19 @@ impl RunState {
 
     /// `Running`, `Waiting` when only timers, children or persons are waited for, or how it ended.
     pub fn shown_status(&self) -> RunStatus {
-        let idle = self.ready.is_empty() && self.running == 0 && self.parked > 0;
-        if self.status == RunStatus::Running && idle { RunStatus::Waiting } else { self.status }
+        if self.is_idle() { RunStatus::Waiting } else { self.status }
+    }
+
+    /// Whether nothing goes on in it before a time, a child or a person lets it.
+    pub fn is_idle(&self) -> bool {
+        // In sequential order what is ready waits for what is parked.
+        let blocked = self.ready.is_empty() || self.plan.graph.settings.order == Order::Sequential;
+        self.status == RunStatus::Running && self.running == 0 && self.parked > 0 && blocked
+    }
+
+    /// Whether it waits for runs that it called.
+    pub fn is_calling(&self) -> bool {
+        self.activations.iter().rev().any(|one| matches!(one.phase, Phase::Calling { .. }))
     }
 
     /// Whether nothing is left to do.
@@ -526,6 +540,10 @@ impl RunState {
         self.problem = problem;
         self.ended_us = at_us;
         for activation in &mut self.activations {
+            if let Phase::Calling { children, results, wait: true, .. } = &activation.phase {
+                let open = children.iter().zip(results).filter(|(_, result)| result.is_none());
+                self.orphans.extend(open.map(|(child, _)| *child));
+            }
             if !activation.phase.is_final() {
                 activation.phase = Phase::Cancelled;
                 activation.inputs = Arc::new([]);

@@ -1,6 +1,7 @@
 //! What a worker has to do later, by wall time.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use kernel::RunId;
@@ -22,20 +23,24 @@ pub(crate) enum Timer {
     Deadline,
 }
 
-/// Timers, soonest first. A timer of a run that is gone is simply ignored; long ones are removed
-/// with their run, so that they do not pile up.
+/// Timers, soonest first. They go with their run, so that those of a long wait do not pile up.
 #[derive(Default)]
 pub(crate) struct Timers {
     set: BTreeSet<(Timestamp, RunId, Timer)>,
+    runs: HashMap<RunId, BTreeSet<(Timestamp, Timer)>>,
 }
 
 impl Timers {
     pub(crate) fn add(&mut self, at: Timestamp, run: RunId, timer: Timer) {
         self.set.insert((at, run, timer));
+        self.runs.entry(run).or_default().insert((at, timer));
     }
 
-    pub(crate) fn remove(&mut self, at: Timestamp, run: RunId, timer: Timer) {
-        self.set.remove(&(at, run, timer));
+    /// Removes all timers of a run.
+    pub(crate) fn forget(&mut self, run: RunId) {
+        for (at, timer) in self.runs.remove(&run).unwrap_or_default() {
+            self.set.remove(&(at, run, timer));
+        }
     }
 
     /// When the next one is due.
@@ -48,6 +53,18 @@ impl Timers {
         if self.next()? > now {
             return None;
         }
-        self.set.pop_first().map(|(_, run, timer)| (run, timer))
+        let (at, run, timer) = self.set.pop_first()?;
+        if let Entry::Occupied(mut own) = self.runs.entry(run) {
+            own.get_mut().remove(&(at, timer));
+            if own.get().is_empty() {
+                own.remove();
+            }
+        }
+        Some((run, timer))
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.set.len()
     }
 }

@@ -90,7 +90,7 @@ impl Worker {
                 () = self.nap() => {}
             }
             self.fire_timers();
-            self.shared.pulse(self.index);
+            self.shared.pulse(self.index, self.timers.len());
         }
     }
 
@@ -172,6 +172,13 @@ impl Worker {
                     self.flush(run);
                 }
             }
+            Command::OrphansCancelled(run) => {
+                if let Some(cell) = self.cells.get_mut(&run) {
+                    cell.orphans_told = true;
+                    cell.in_flight = false;
+                    self.flush(run);
+                }
+            }
             Command::View { workspace, run, reply } => {
                 let now = self.shared.clock.now();
                 let cell = self.cells.get(&run).filter(|cell| cell.workspace() == workspace);
@@ -212,7 +219,7 @@ impl Worker {
     }
 
     fn start(&mut self, new: NewRun) {
-        let NewRun { run, start, parent, answer } = new;
+        let NewRun { run, start, parent, slot, answer } = new;
         let plan = self.plan(&start);
         let first = Start {
             trigger: start.trigger as u32,
@@ -248,6 +255,8 @@ impl Worker {
             cancel: CancellationToken::new(),
             seen: 0,
             error_told: false,
+            orphans_told: false,
+            slot,
             began: self.shared.clock.monotonic(),
         };
         self.insert(cell);
@@ -275,7 +284,7 @@ impl Worker {
     }
 
     fn adopt(&mut self, adopted: Adopted) {
-        let Adopted { state, written, epoch, seq, segment_at, seen, poison } = adopted;
+        let Adopted { state, written, epoch, seq, segment_at, seen, cancel, poison } = adopted;
         let now = self.shared.clock.now();
         let ago = now.duration_since(state.start.at).max(SignedDuration::ZERO).unsigned_abs();
         let run = state.run;
@@ -298,12 +307,21 @@ impl Worker {
             cancel: CancellationToken::new(),
             seen,
             error_told: false,
+            orphans_told: false,
+            slot: None,
             began: self.shared.clock.monotonic().saturating_sub(ago),
             state,
         };
         self.insert(cell);
         self.set_long_timers(run);
-        self.feed(run, poison.map_or(Input::Resume, |problem| Input::Abort { problem }));
+        self.feed(
+            run,
+            match (poison, cancel) {
+                (Some(problem), _) => Input::Abort { problem },
+                (None, true) => Input::Cancel,
+                (None, false) => Input::Resume,
+            },
+        );
         // Its state may already say that it is over: the journal was written, the end was not.
         self.flush(run);
     }
@@ -316,9 +334,7 @@ impl Worker {
 
     fn remove(&mut self, run: RunId) -> Option<Cell> {
         let cell = self.cells.remove(&run)?;
-        for (at, timer) in cell.long_timers(self.shared.settings.run_timeout) {
-            self.timers.remove(at, run, timer);
-        }
+        self.timers.forget(run);
         cell.cancel.cancel();
         self.shared.live.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         Some(cell)
@@ -339,6 +355,9 @@ impl Worker {
                 self.act(run, action, &mut inputs);
             }
             self.actions = actions;
+        }
+        if let Some(cell) = self.cells.get_mut(&run) {
+            cell.give_up_slot();
         }
         for input in inputs {
             let _ = self.commands.send(Command::Input(run, input));

@@ -30,6 +30,9 @@ impl Worker {
         match cell.next_op(self.sink, self.shared.clock.now()) {
             Next::Rest => {}
             Next::Offer(op) => self.offer(run, *op),
+            Next::CancelOrphans => {
+                calls::cancel_orphans(&self.shared, cell, self.commands.clone());
+            }
             Next::Forget => {
                 cell.durable = cell.state.position;
                 self.finish(run);

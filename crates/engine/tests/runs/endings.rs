@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use engine::{AnswerWhen, RunStatus};
 use futures::future::BoxFuture;
@@ -187,4 +188,30 @@ async fn an_error_workflow_that_fails_tells_nobody_even_after_a_crash() {
     world.until_number("SELECT count(*) FROM forge.runs", 0).await;
     assert_eq!(world.number("SELECT count(*) FROM forge.history").await, 2);
     world.end().await;
+}
+
+#[tokio::test]
+async fn timers_of_a_run_go_with_it() {
+    let nodes = [Does::Trigger, Does::Wait(Duration::from_secs(50))];
+    let world = World::new([row("sleeping", &nodes, Settings::default())]).await;
+    let runs: Vec<_> =
+        (0..5).map(|_| world.start("sleeping", items(1), AnswerWhen::Ended).0).collect();
+    world.until_number("SELECT count(*) FROM forge.runs", 5).await;
+    assert!(world.engine().timers() >= 5);
+    for run in runs {
+        world.engine().cancel(WORKSPACE, run).await.unwrap();
+    }
+    world.until_empty().await;
+    world.end().await;
+}
+
+/// The member's last handle may go anywhere.
+#[tokio::test]
+async fn an_engines_threads_may_be_dropped_where_others_are_at_work() {
+    let gate = Arc::new(Semaphore::new(0));
+    let graph = row("gated", &[Does::Trigger, Does::Gate(gate)], Settings::default());
+    let world = World::new([graph]).await;
+    world.start("gated", items(1), AnswerWhen::Ended);
+    world.until_number("SELECT count(*) FROM forge.runs", 1).await;
+    world.drop_threads();
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use expr::{Names, Scope, WorkflowInfo};
 use futures::future::BoxFuture;
@@ -38,11 +39,26 @@ pub(crate) enum Does {
     File,
     /// Calls the workflow of this name once per item.
     Call(&'static str, bool),
+    /// Waits so long.
+    Wait(Duration),
 }
 
 /// A workflow whose nodes stand in a row.
 pub(crate) fn row(name: &str, nodes: &[Does], settings: Settings) -> Arc<Graph> {
     graph(name, nodes, settings, None)
+}
+
+/// A trigger, and nodes that it leads to, beside each other.
+pub(crate) fn fork(name: &str, nodes: &[Does], settings: Settings) -> Arc<Graph> {
+    let all: Vec<_> = std::iter::once(Does::Trigger).chain(nodes.iter().cloned()).collect();
+    let mut graph = row(name, &all, settings);
+    let to = |to: usize| Edge { to, input: 0, back: false };
+    let own = Arc::get_mut(&mut graph).expect("nobody else has it yet");
+    for (at, node) in own.nodes.iter_mut().enumerate() {
+        node.targets = vec![if at == 0 { (1..all.len()).map(to).collect() } else { Vec::new() }];
+        node.feeds = if at == 0 { Vec::new() } else { vec![vec![(0, 0)]] };
+    }
+    graph
 }
 
 /// A trigger, and a node that leads to itself.
@@ -125,7 +141,7 @@ impl PreparedNode for Scripted {
     fn shape(&self) -> Shape {
         match self.0 {
             Does::Trigger => Shape::Trigger,
-            Does::Call(..) => Shape::Steer,
+            Does::Call(..) | Does::Wait(_) => Shape::Steer,
             Does::Pass
             | Does::Fail
             | Does::Gate(_)
@@ -175,14 +191,19 @@ impl PreparedNode for Scripted {
                     let files = Some(Arc::new(BTreeMap::from([("file".to_owned(), file)])));
                     return Ok(vec![Item { binary: files, ..item.clone() }]);
                 }
-                Does::Trigger | Does::Pass | Does::Call(..) => {}
+                Does::Trigger | Does::Pass | Does::Call(..) | Does::Wait(_) => {}
             }
             Ok(vec![item.clone()])
         })
     }
     fn steer(&self, _: &NodeContext, _: &[Items]) -> Result<Directive, NodeError> {
-        let Does::Call(workflow, wait) = self.0 else { return Ok(Directive::Outputs(Vec::new())) };
-        Ok(Directive::Call { workflow: workflow.to_owned(), mode: CallMode::EachItem, wait })
+        Ok(match self.0 {
+            Does::Call(workflow, wait) => {
+                Directive::Call { workflow: workflow.to_owned(), mode: CallMode::EachItem, wait }
+            }
+            Does::Wait(span) => Directive::Wait(span),
+            _ => Directive::Outputs(Vec::new()),
+        })
     }
     fn trigger(&self) -> Option<TriggerKind> {
         matches!(self.0, Does::Trigger).then_some(TriggerKind::Manual)

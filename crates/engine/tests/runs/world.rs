@@ -31,6 +31,7 @@ pub(crate) struct World {
     graphs: Arc<Known>,
     blobs: Arc<dyn Blobs>,
     clock: Arc<Hands>,
+    settings: Settings,
     life: Option<Life>,
 }
 
@@ -92,9 +93,17 @@ impl World {
         let blobs = blobs(&db.database);
         let graphs = graphs.into_iter().map(|graph| (graph.workflow.name.clone(), graph)).collect();
         let graphs = Arc::new(Known(Mutex::new(graphs)));
-        let mut world = Self { db, graphs, blobs, clock: Arc::default(), life: None };
+        let settings = Settings { workers: 1, slow_threads: 1, ..Settings::default() };
+        let mut world = Self { db, graphs, blobs, clock: Arc::default(), settings, life: None };
         world.live().await;
         world
+    }
+
+    /// The member begins anew with other settings.
+    pub(crate) async fn with_settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self.die_and_recover().await;
+        self
     }
 
     async fn live(&mut self) {
@@ -127,7 +136,7 @@ impl World {
         // It stays mapped without its name.
         std::fs::remove_file(&path).unwrap();
         let parts = Parts {
-            settings: Settings { workers: 1, slow_threads: 1, ..Settings::default() },
+            settings: self.settings.clone(),
             flusher: flusher.clone(),
             store,
             graphs: self.graphs.clone(),
@@ -169,6 +178,13 @@ impl World {
             life.flusher.close(Duration::ZERO);
         };
         tokio::task::spawn_blocking(end).await.unwrap();
+    }
+
+    /// The threads are dropped where the test runs; what else there is of the member stays.
+    pub(crate) fn drop_threads(mut self) {
+        let Life { threads, flusher, .. } = self.life.take().expect("the member lives");
+        drop(threads);
+        flusher.close(Duration::ZERO);
     }
 
     /// To be called at the end: the threads are waited for.
@@ -230,6 +246,17 @@ impl World {
             }
         };
         tokio::time::timeout(PATIENCE, wait).await.expect("the run comes that far")
+    }
+
+    /// Waits until nothing is left in the engine's memory.
+    pub(crate) async fn until_empty(&self) {
+        let wait = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(5));
+            while self.engine().live_runs() + self.engine().timers() > 0 {
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("nothing is left");
     }
 
     pub(crate) async fn number(&self, query: &str) -> i64 {

@@ -189,6 +189,11 @@ pub(crate) struct Engine {
     pub(crate) visible_after: Span,
     /// Effects of one activation that are under way at once.
     pub(crate) effects_at_once: usize,
+    /// Called runs of one activation that are under way at once; those that only wait for a time or a
+    /// person do not count.
+    pub(crate) calls_at_once: usize,
+    /// Called runs of this member that are under way at once; those that only wait do not count.
+    pub(crate) calls_max: usize,
     /// Work without effects on more items than this leaves the thread that owns the run.
     pub(crate) slow_from_items: usize,
     /// Threads for work on many items; 0: one per core.
@@ -220,6 +225,8 @@ impl Default for Engine {
             run_timeout: Span(engine.run_timeout),
             visible_after: Span(engine.visible_after),
             effects_at_once: engine.effects_at_once,
+            calls_at_once: engine.calls_at_once,
+            calls_max: engine.calls_max,
             slow_from_items: engine.slow_from_items,
             slow_threads: 0,
             flush_records_max: flusher.records_max,

@@ -41,6 +41,8 @@ pub(super) fn engine(config: &config::Engine) -> engine::Settings {
         run_timeout: config.run_timeout.0,
         visible_after: config.visible_after.0,
         effects_at_once: config.effects_at_once,
+        calls_at_once: config.calls_at_once,
+        calls_max: config.calls_max,
         slow_from_items: config.slow_from_items,
         slow_threads: threads(config.slow_threads, default.slow_threads),
     }
