@@ -219,30 +219,54 @@ async fn others(lane: &Lane, me: MemberId) -> Result<Vec<(MemberId, String, i64)
 }
 
 /// Closes an incarnation's fences. When one of its statements stands in the way for half a second,
-/// its noted backends are ended first.
+/// its noted backends are ended.
+///
+/// Meanwhile the closing waits already, in front of whatever a member that still lives sends after
+/// its backends are gone: it opens new connections at once, and would win again and again.
 pub(crate) async fn fence(
     database: &Database,
     lane: &Lane,
     member: MemberId,
 ) -> Result<(), Problem> {
+    let mut beside = None;
     for _ in 0..FENCE_ATTEMPTS_MAX {
-        match lane.query(&members::FENCE, &[&member.0]).await {
+        let id: db::Parameters<'_> = &[&member.0];
+        let closing = lane.query(&members::FENCE, id);
+        let closed = match &beside {
+            None => closing.await,
+            Some(beside) => {
+                let (closed, ended) = tokio::join!(closing, end_backends(database, beside, member));
+                closed.and_then(|rows| ended.map(|()| rows))
+            }
+        };
+        match closed {
             Ok(_) => return Ok(()),
             Err(db::Error::Timeout | db::Error::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
-        for row in lane.query(&members::BACKENDS, &[&member.0]).await? {
-            let backend =
-                Backend { pid: row.column("pid")?, started_at: row.column("started_at")? };
-            if !database.terminate(backend, Duration::from_secs(2)).await? {
-                tracing::warn!(db.pid = backend.pid, "a dead member's backend does not end");
-            }
-        }
+        beside.get_or_insert_with(|| Lane::new(database.clone(), lane_settings()));
     }
     Err(db::Error::Timeout.into())
 }
 
-const FENCE_ATTEMPTS_MAX: u32 = 5;
+/// Ends the backends that an incarnation has noted, each as soon as it can be.
+async fn end_backends(database: &Database, lane: &Lane, member: MemberId) -> Result<(), db::Error> {
+    let rows = lane.query(&members::BACKENDS, &[&member.0]).await?;
+    let backends = rows
+        .iter()
+        .map(|row| Ok(Backend { pid: row.column("pid")?, started_at: row.column("started_at")? }))
+        .collect::<Result<Vec<_>, db::Error>>()?;
+    let end = |backend: Backend| async move {
+        if !database.terminate(backend, Duration::from_secs(2)).await? {
+            tracing::warn!(db.pid = backend.pid, "a dead member's backend does not end");
+        }
+        Ok::<_, db::Error>(())
+    };
+    futures::future::try_join_all(backends.into_iter().map(end)).await?;
+    Ok(())
+}
+
+const FENCE_ATTEMPTS_MAX: u32 = 20;
 
 fn lane_settings() -> LaneSettings {
     let mut lane = crate::store::lane_settings("member");
