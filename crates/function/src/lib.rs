@@ -51,5 +51,5 @@ pub use job::{Doing, Job, JobContext, JobHandler, JobSurroundings, LANE};
 pub use kernel::Problem;
 pub use macros::{action, job, mutation, query};
 pub use page::{Page, PageLimit, PageQuery, parse_cursor};
-pub use request::{RawBody, Request};
+pub use request::{RawBody, Request, check_encoding, idempotency_key};
 pub use services::{Services, ServicesBuilder};

@@ -32,6 +32,10 @@ pub struct RawBody {
 impl Request {
     /// The path's parameters as a struct; 404 when one cannot be what it should be.
     pub fn path<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        if let Some((name, _)) = self.path.iter().find(|(_, value)| value.contains('\0')) {
+            let detail = format!("`{name}` in the path: nothing has a NUL character in its name.");
+            return Err(Problem::new(codes::REQUEST_NOT_FOUND, detail));
+        }
         fields::read(self.path.iter().cloned()).map_err(|error| {
             let detail = format!("`{}` in the path: {}.", error.field, error.what);
             Problem::new(codes::REQUEST_NOT_FOUND, detail)
@@ -40,7 +44,13 @@ impl Request {
 
     /// The query string as a struct; 422 with the field's pointer when it does not fit.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        fields::read(fields::decode_query(&self.query)).map_err(|error| {
+        let pairs = fields::decode_query(&self.query);
+        if let Some((name, _)) = pairs.iter().find(|(_, value)| value.contains('\0')) {
+            let pointer = format!("/query/{}", escape_pointer(name));
+            let what = "must not have a NUL character in it".to_owned();
+            return Err(invalid("The query string", pointer, what));
+        }
+        fields::read(pairs).map_err(|error| {
             let pointer = if error.field.is_empty() {
                 "/query".to_owned()
             } else {
@@ -64,6 +74,11 @@ impl Request {
                 Problem::new(codes::REQUEST_MALFORMED, format!("The body is not JSON: {error}."))
             })?
             .value;
+        // A list would be read as the fields in their order.
+        if !value.is_object() {
+            let what = "must be an object, such as {}".to_owned();
+            return Err(invalid("The body", String::new(), what));
+        }
         serde_path_to_error::deserialize(value).map_err(|error| {
             let pointer = pointer(error.path());
             invalid("The body", pointer, error.into_inner().to_string())
@@ -78,6 +93,35 @@ impl Request {
     fn media_type(&self) -> String {
         let sent = self.content_type.as_deref().unwrap_or_default();
         sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}
+
+/// Bytes of an idempotency key.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// The value of the header `idempotency-key` as sent; 422 unless it is 1 to 255 printable ASCII
+/// characters. Passing over a key that cannot be read would start twice what was to start once.
+pub fn idempotency_key(sent: &[u8]) -> Result<&str, Problem> {
+    let printable = sent.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    match std::str::from_utf8(sent) {
+        Ok(key) if printable && (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) => Ok(key),
+        _ => Err(Problem::new(
+            codes::REQUEST_INVALID,
+            "The header `idempotency-key` must have 1 to 255 printable ASCII characters.",
+        )),
+    }
+}
+
+/// Refuses a body whose header `content-encoding` says that it was compressed: 415.
+pub fn check_encoding(sent: Option<&[u8]>) -> Result<(), Problem> {
+    match sent.map(<[u8]>::trim_ascii) {
+        None | Some(b"") => Ok(()),
+        Some(plain) if plain.eq_ignore_ascii_case(b"identity") => Ok(()),
+        Some(other) => {
+            let name = String::from_utf8_lossy(other).into_owned();
+            let detail = format!("The body is encoded as {name:?}: send it as it is.");
+            Err(Problem::new(codes::REQUEST_UNSUPPORTED, detail))
+        }
     }
 }
 

@@ -121,8 +121,11 @@ async fn call(
     let text = |name: header::HeaderName| {
         head.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
     };
-    let (content_type, idempotency_key) =
-        (text(header::CONTENT_TYPE), text(header::HeaderName::from_static("idempotency-key")));
+    let content_type = text(header::CONTENT_TYPE);
+    let sent = |name: &str| head.headers.get(name).map(HeaderValue::as_bytes);
+    let key = sent("idempotency-key").map(function::idempotency_key).transpose()?;
+    let idempotency_key = key.map(ToOwned::to_owned);
+    function::check_encoding(sent("content-encoding"))?;
     let query = head.uri.query().unwrap_or_default().to_owned();
     let settings = &shared.settings;
     let (bytes_max, within) = (settings.api_body_bytes_max, settings.body_timeout);

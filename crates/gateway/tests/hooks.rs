@@ -84,6 +84,23 @@ async fn bodies_become_what_their_media_type_says() {
                      file\r\n--b--\r\n";
     let seen = post("multipart/form-data; boundary=b", multipart).await;
     assert_eq!(seen["body"], json!({ "n": "1" }));
+    // As editors of Windows save it.
+    assert_eq!(post("application/json", "\u{feff}[1]").await["body"], json!([1]));
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_where_it_would_have_to_be_read() {
+    let app = App::new().await;
+    app.publish(&mirror("Mirror", "path: in, method: POST")).await;
+    app.publish(&mirror("Raw", "path: raw, method: POST, raw_body: true")).await;
+    let send = |path: &str| {
+        let request = app.anonymous(Method::POST, path).header("content-encoding", "gzip");
+        request.header("content-type", "application/json").body(&b"\x1f\x8b"[..])
+    };
+    let problem = refused(send("/hooks/default/in"), StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
+    assert_eq!(problem["code"], "request.unsupported");
+    assert!(problem["detail"].as_str().unwrap().contains("raw_body"), "{problem}");
+    expect(send("/hooks/default/raw"), StatusCode::OK).await;
 }
 
 #[tokio::test]

@@ -74,6 +74,55 @@ async fn a_body_that_does_not_parse_is_400_and_one_that_does_not_fit_is_422() {
 }
 
 #[tokio::test]
+async fn a_body_is_an_object_and_comes_as_it_is() {
+    let app = App::new().await;
+    for function in gateway::functions() {
+        if matches!(function.body, BodyArgument::None) {
+            continue;
+        }
+        let send = |body: &'static str| {
+            let request = call(&app, &function, support::KEY);
+            request.header("content-type", "application/json").body(body)
+        };
+        // A list is not read as the fields in their order.
+        for other in ["[]", "null", "7"] {
+            refused(send(other), StatusCode::UNPROCESSABLE_ENTITY).await;
+        }
+        let packed = send("{}").header("content-encoding", "gzip");
+        let problem = refused(packed, StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
+        assert!(problem["detail"].as_str().unwrap().contains("gzip"), "{function:?}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_that_cannot_be_read_is_refused_and_not_passed_over() {
+    let app = App::new().await;
+    for function in gateway::functions() {
+        for key in [&b"\xff"[..], b"", &[b'k'; 256]] {
+            let request = call(&app, &function, support::KEY).header("idempotency-key", key);
+            let problem = refused(request, StatusCode::UNPROCESSABLE_ENTITY).await;
+            assert!(problem["detail"].as_str().unwrap().contains("idempotency-key"), "{problem}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_has_a_nul_in_its_name() {
+    let app = App::new().await;
+    for function in gateway::functions() {
+        if function.path_schema.is_some() {
+            let path = path(&function).replace("0190a000-0000-7000-8000-000000000000", "a%00");
+            let problem = refused(app.owner(method(&function), &path), StatusCode::NOT_FOUND).await;
+            assert!(problem["detail"].as_str().unwrap().contains("NUL"), "{function:?}: {problem}");
+        }
+        if function.query_schema.is_some() {
+            let path = format!("{}?limit=%00", path(&function));
+            refused(app.owner(method(&function), &path), StatusCode::UNPROCESSABLE_ENTITY).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_exist_is_404() {
     let app = App::new().await;
     for function in gateway::functions() {

@@ -33,8 +33,13 @@ pub struct Parsed {
     pub replaced_surrogates: usize,
 }
 
-/// Parses one JSON text (UTF-8, at most [`crate::limits::JSON_DEPTH_MAX`] levels deep).
+/// Parses one JSON text (UTF-8, with or without a byte order mark, at most 127 levels deep).
 pub fn parse(text: &[u8]) -> Result<Parsed, JsonError> {
+    // Editors of Windows write the mark; RFC 8259 lets a reader pass over it.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    if text.iter().all(u8::is_ascii_whitespace) {
+        return Err(JsonError { line: 1, column: 1, what: "the text is empty".to_owned() });
+    }
     match strict(text) {
         Ok(value) => Ok(Parsed { value, replaced_surrogates: 0 }),
         Err(error) => {
@@ -129,6 +134,14 @@ mod tests {
         let parsed = parse(br#"["\ud83d\ude00","\ud83d","\\ud83d","\u0000"]"#).unwrap();
         assert_eq!(parsed.replaced_surrogates, 1);
         assert_eq!(parsed.value, serde_json::json!(["😀", "\u{fffd}", "\\ud83d", "\0"]));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_an_empty_text_is_called_so() {
+        assert_eq!(parse(b"\xef\xbb\xbf[1]").unwrap().value, serde_json::json!([1]));
+        for empty in [&b""[..], b" \n", b"\xef\xbb\xbf"] {
+            assert_eq!(parse(empty).unwrap_err().what, "the text is empty");
+        }
     }
 
     #[test]

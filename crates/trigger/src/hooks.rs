@@ -45,9 +45,6 @@ pub struct HookParts {
     pub dice: Arc<dyn Dice>,
 }
 
-/// Longest idempotency key, in bytes.
-const KEY_BYTES_MAX: usize = 255;
-
 /// Hooks of all workspaces. Cheap to clone.
 #[derive(Clone)]
 pub struct Hooks(Arc<Inner>);
@@ -223,16 +220,9 @@ impl Hooks {
 /// The run's key: the caller's, within the one workflow and node it was sent to.
 fn key(request: &HookRequest<'_>, route: &Route) -> Result<Option<String>, Problem> {
     let Some(sent) = request.headers.get("idempotency-key") else { return Ok(None) };
-    match sent.to_str() {
-        Ok(sent) if (1..=KEY_BYTES_MAX).contains(&sent.len()) => {
-            let stage = route.stage.as_str();
-            Ok(Some(format!("hook:{stage}:{}:{}:{sent}", route.workflow, route.node)))
-        }
-        _ => Err(Problem::new(
-            codes::REQUEST_INVALID,
-            "The header `idempotency-key` must have 1 to 255 printable ASCII characters.",
-        )),
-    }
+    let sent = function::idempotency_key(sent.as_bytes())?;
+    let stage = route.stage.as_str();
+    Ok(Some(format!("hook:{stage}:{}:{}:{sent}", route.workflow, route.node)))
 }
 
 fn nothing_listens(stage: Stage, slug: &str, path: &str) -> Problem {

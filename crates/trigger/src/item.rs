@@ -121,6 +121,11 @@ fn read_body(headers: &HeaderMap, bytes: Bytes, raw_body: bool) -> Result<Body, 
             ..Body::default()
         });
     }
+    let encoding = headers.get(http::header::CONTENT_ENCODING).map(http::HeaderValue::as_bytes);
+    function::check_encoding(encoding).map_err(|problem| {
+        let detail = format!("{} (A webhook with `raw_body` takes it so.)", problem.detail);
+        Problem { detail, ..problem }
+    })?;
     if is("application/json") || ends("+json") {
         let parsed = json::parse(&bytes).map_err(|error| {
             Problem::new(codes::REQUEST_MALFORMED, format!("The body is not JSON: {error}."))

@@ -64,7 +64,8 @@ pub(super) async fn start_run(
     let started = cx.service::<Engine>().start(StartRun {
         trigger,
         items: first_items(&graph.nodes[trigger], body.pins, body.input)?,
-        key: cx.idempotency_key().map(str::to_owned),
+        // The same key sent to another workflow is another request.
+        key: cx.idempotency_key().map(|key| format!("start:{}:{key}", graph.workflow.id)),
         test: body.draft,
         pins: body.pins,
         answer: AnswerWhen::Started,

@@ -42,6 +42,8 @@ async fn documents_that_cannot_be_read_are_refused_with_their_place(app: &mut Te
         (YAML, "format: 1\nname: &a b\nother: *c\n", "line 3"),
         (JSON, "{\"format\": 1,\n \"name\": \"a\",,\n}", "line 2, column 14"),
         (JSON, "{\"format\": 1, \"name\": \"a", "line 1"),
+        (JSON, "", "line 1, column 1: the text is empty"),
+        (JSON, "format: 1\n", "application/yaml"),
     ];
     for (kind, text, place) in cases {
         let refused = app.owner().post_text("/v1/workflows", kind, text).await;
@@ -49,7 +51,27 @@ async fn documents_that_cannot_be_read_are_refused_with_their_place(app: &mut Te
         assert!(refused.detail().contains(place), "{text:?}: {}", refused.detail());
         assert!(refused.detail().contains("column"), "{text:?}: {}", refused.detail());
     }
+    let cut_off = b"format: 1\nname: \xc3\xbc\xe2\x82\n";
+    for kind in [YAML, JSON] {
+        let request = app.owner().request(Method::POST, "/v1/workflows");
+        let request = request.header("content-type", kind).body(&cut_off[..]);
+        let refused = Reply::of(request).await.refused(400, "workflow.malformed");
+        assert!(refused.detail().contains("line 2, column 8: the text is not UTF-8"), "{kind}");
+    }
     no_workflow_is_there(app).await;
+}
+
+#[testkit::test]
+async fn documents_are_read_with_a_byte_order_mark_and_any_line_ends(app: &mut TestApp) {
+    let json = "\u{feff}{\"format\": 1, \"name\": \"Json\", \"nodes\": []}";
+    let yaml = "\u{feff}format: 1\r\nname: Yaml\r\nnodes: []\r\n";
+    for (kind, text) in [(JSON, json), (YAML, yaml)] {
+        app.owner().post_text("/v1/workflows", kind, text).await.expect(201);
+        // Without a media type the text says what it is.
+        let other = text.replace("Json", "Json too").replace("Yaml", "Yaml too");
+        let request = app.owner().request(Method::POST, "/v1/workflows").body(other);
+        Reply::of(request).await.expect(201);
+    }
 }
 
 #[testkit::test]
@@ -120,6 +142,7 @@ async fn documents_that_make_no_workflow_are_refused_naming_node_field_and_mend(
         (document(&value("={{ 1 + }}"), "Start -> A"), "expression.invalid", "A"),
         (document(&set("retri: {}"), "Start -> A"), "workflow.invalid", "retry"),
         (document(&set("timeout: soon"), "Start -> A"), "workflow.invalid", "timeout"),
+        (document(&set("position: [1e400, 0]"), "Start -> A"), "workflow.invalid", "1e+400"),
     ];
     for (text, code, word) in cases {
         let reply = app.owner().post_text("/v1/workflows", YAML, &text).await;

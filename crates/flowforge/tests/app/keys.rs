@@ -40,6 +40,22 @@ async fn a_key_outlives_a_restart(app: &mut TestApp) {
 }
 
 #[testkit::test]
+async fn a_key_of_a_start_belongs_to_its_workflow(app: &mut TestApp) {
+    let start = async |id: &str| {
+        let request = app.owner().request(Method::POST, &format!("/v1/workflows/{id}/runs"));
+        let request = request.header("idempotency-key", "nightly").json(&json!({}));
+        Reply::of(request).await.expect(202).run_id()
+    };
+    let one = app.publish(DOUBLE).await;
+    let other =
+        DOUBLE.replace("name: Double", "name: Other").replace("path: double", "path: other");
+    let other = app.publish(&other).await;
+    let first = start(&one).await;
+    assert_eq!(start(&one).await, first);
+    assert_ne!(start(&other).await, first);
+}
+
+#[testkit::test]
 async fn two_requests_with_one_key_at_the_same_time_have_one_effect(app: &mut TestApp) {
     let outside = Outside::start(&app.database).await;
     outside.hold();

@@ -33,10 +33,11 @@ impl SaveQuery {
     }
 }
 
-/// Reads the document of a body. Without a media type it is JSON.
+/// Reads the document of a body. Without a media type it is JSON if it begins like an object.
 pub(super) fn read(raw: &RawBody) -> Result<Incoming, Problem> {
     let media_type = match raw.media_type.as_str() {
-        "" => MediaType::Json,
+        "" if begins_an_object(&raw.bytes) => MediaType::Json,
+        "" => MediaType::Yaml,
         name => MediaType::of_header(name).ok_or_else(|| {
             let detail = format!(
                 "Send the document as application/json or application/yaml, not as {name}."
@@ -46,6 +47,11 @@ pub(super) fn read(raw: &RawBody) -> Result<Incoming, Problem> {
     };
     let (document, source, notes) = Document::read_bytes(&raw.bytes, media_type)?;
     Ok(Incoming { document, source: Some(source), notes })
+}
+
+fn begins_an_object(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    text.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// The caller as an author.

@@ -34,8 +34,10 @@ impl Document {
             return Err(too_large(bytes.len()));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
-            let line = bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-            malformed(line, 1, "the text is not UTF-8; save the file as UTF-8")
+            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let line = good.matches('\n').count() + 1;
+            let column = good.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+            malformed(line, column, "the text is not UTF-8; save the file as UTF-8")
         })?;
         let source = Source { media_type, text: text.to_owned() };
         let (document, warnings) = Self::read(&source)?;
@@ -97,8 +99,9 @@ fn parse(source: &Source) -> Result<(Value, Vec<String>), Problem> {
             Ok((value, Vec::new()))
         }
         MediaType::Json => {
-            let parsed = json::parse(text.as_bytes())
-                .map_err(|error| malformed(error.line, error.column, &error.what))?;
+            let parsed = json::parse(text.as_bytes()).map_err(|error| {
+                malformed(error.line, error.column, &not_json(text, error.what))
+            })?;
             if let Some((key, line, column)) = first_duplicate(text.as_bytes()) {
                 let what = format!("the key \"{key}\" stands here a second time; remove one");
                 return Err(malformed(line, column, &what));
@@ -111,6 +114,14 @@ fn parse(source: &Source) -> Result<(Value, Vec<String>), Problem> {
             });
             Ok((parsed.value, warning.into_iter().collect()))
         }
+    }
+}
+
+/// What is wrong with a text that is no JSON, and what it may be instead.
+fn not_json(text: &str, what: String) -> String {
+    match text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).chars().next() {
+        Some('{' | '[' | '"') | None => what,
+        Some(_) => format!("{what}; YAML is sent as application/yaml"),
     }
 }
 

@@ -181,9 +181,10 @@ impl<'a> Walk<'a> {
         let most = schema["maximum"].as_f64().unwrap_or(f64::INFINITY);
         if given < least || given > most || !given.is_finite() {
             let what = match (least.is_finite(), most.is_finite()) {
+                (false, false) => format!("{number} is beyond every number that can be kept"),
                 (true, true) => format!("must be from {least} to {most}, not {number}"),
                 (true, false) => format!("must be at least {least}, not {number}"),
-                (false, _) => format!("must be at most {most}, not {number}"),
+                (false, true) => format!("must be at most {most}, not {number}"),
             };
             self.fault(codes::WORKFLOW_INVALID, what);
         }
