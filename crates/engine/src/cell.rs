@@ -12,7 +12,8 @@ use workflow::{Graph, Retention};
 
 use crate::calls::Slot;
 use crate::codec;
-use crate::decide::Action;
+use crate::command::Adopted;
+use crate::decide::{Action, Input};
 use crate::door::{Answer, AnswerWhen, RunStatus};
 use crate::flusher::{FlushOp, Lane, Op, Outcome, SinkId};
 use crate::state::RunState;
@@ -31,6 +32,8 @@ pub(crate) enum Stage {
     New,
     /// Its start has been offered: it has a row of its own.
     Written,
+    /// It only waits, and letting go of it has been offered: what happens to it now has to wait.
+    Parking,
     /// Its end has been offered.
     Ending,
 }
@@ -42,6 +45,8 @@ pub(crate) struct Cell {
     pub(crate) stage: Stage,
     /// The journal is durable up to this position.
     pub(crate) durable: u64,
+    /// Its share in what the member's runs hold.
+    pub(crate) counted_bytes: usize,
     /// Number of the last journal row offered.
     pub(crate) seq: i32,
     /// When its last checkpoint was made, or its birth: the day is its journal segment.
@@ -69,6 +74,10 @@ pub(crate) struct Cell {
     pub(crate) orphans_told: bool,
     /// A called run's place among those under way, given up while it waits.
     pub(crate) slot: Option<Slot>,
+    /// What happened to it while it was being parked.
+    pub(crate) deferred: Vec<Input>,
+    /// The run as it was taken up again before it was known here that it had been parked.
+    pub(crate) successor: Option<Box<Adopted>>,
     /// Reading of the monotonic clock at the run's start (or what it would have been).
     pub(crate) began: Duration,
 }
@@ -129,11 +138,14 @@ impl Cell {
         &self,
         timeout: Duration,
     ) -> impl Iterator<Item = (Timestamp, Timer)> {
-        let settings = &self.graph().settings;
-        let timeout = SignedDuration::try_from(settings.timeout.unwrap_or(timeout)).ok();
-        let deadline = timeout.and_then(|timeout| self.state.start.at.checked_add(timeout).ok());
-        let deadline = deadline.map(|at| (at, Timer::Deadline));
+        let deadline = self.deadline(timeout).map(|at| (at, Timer::Deadline));
         deadline.into_iter().chain([(self.renew_at(), Timer::Renew)])
+    }
+
+    /// When its time is up.
+    pub(crate) fn deadline(&self, timeout: Duration) -> Option<Timestamp> {
+        let timeout = self.graph().settings.timeout.unwrap_or(timeout);
+        self.state.start.at.checked_add(SignedDuration::try_from(timeout).ok()?).ok()
     }
 
     /// When its journal segment is old.
@@ -141,8 +153,27 @@ impl Cell {
         self.segment_at.saturating_add(SEGMENT_AGE_MAX).unwrap_or(Timestamp::MAX)
     }
 
-    /// The next operation, if one is due and none is on its way. Marks it as on its way.
-    pub(crate) fn next_op(&mut self, sink: SinkId, now: Timestamp) -> Next {
+    /// Whether nobody here waits for it and nothing of it is left to be written: it may be let go of
+    /// while it waits. A run that another one waits for stays, so as to tell it of its end.
+    pub(crate) fn may_park(&self) -> bool {
+        self.stage == Stage::Written
+            && !self.in_flight
+            && self.state.is_idle()
+            && self.state.journal.is_empty()
+            && self.held.is_empty()
+            && self.cancellers.is_empty()
+            && self.answer.is_none()
+            && !self.state.start.parent.is_some_and(|parent| parent.wait)
+    }
+
+    /// The next operation, if one is due and none is on its way. Marks it as on its way. With `park`
+    /// the run may be let go of until then.
+    pub(crate) fn next_op(
+        &mut self,
+        sink: SinkId,
+        now: Timestamp,
+        park: Option<Timestamp>,
+    ) -> Next {
         if self.in_flight || self.stage == Stage::Ending {
             return Next::Rest;
         }
@@ -164,10 +195,13 @@ impl Cell {
                 self.progress()
             }
             (Stage::Written, true) => self.end(),
-            (Stage::Written, false) if self.segment_is_old(now) => self.renew(now),
-            (Stage::Written, false) if self.state.journal.is_empty() => return Next::Rest,
-            (Stage::Written, false) => self.progress(),
-            (Stage::Ending, _) => return Next::Rest,
+            (Stage::Written, false) => match park {
+                Some(due) => self.park(now, due),
+                None if self.segment_is_old(now) => self.renew(now),
+                None if self.state.journal.is_empty() => return Next::Rest,
+                None => self.progress(),
+            },
+            (Stage::Parking | Stage::Ending, _) => return Next::Rest,
         };
         self.in_flight = true;
         let lane = if self.graph().settings.relaxed { Lane::Relaxed } else { Lane::Strict };
@@ -225,6 +259,13 @@ impl Cell {
         self.segment_at = now;
         self.seq += 1;
         Op::Renew { at: now, seq: self.seq, body: self.take_history() }
+    }
+
+    fn park(&mut self, now: Timestamp, due: Timestamp) -> Op {
+        self.stage = Stage::Parking;
+        self.seq += 1;
+        let (seq, seen) = (self.seq, self.seen);
+        Op::Park { at: now, seq, seen, due: Some(due), body: self.take_history() }
     }
 
     fn whole(&mut self) -> Op {

@@ -100,6 +100,8 @@ pub(crate) struct Adopted {
     pub(crate) seq: i32,
     pub(crate) segment_at: Timestamp,
     pub(crate) seen: i32,
+    /// Whether it was parked, and nothing has happened to it.
+    pub(crate) woken: bool,
     /// Whether a signal asks it to end.
     pub(crate) cancel: bool,
     /// Why it must not go on.

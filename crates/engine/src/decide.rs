@@ -79,11 +79,20 @@ pub struct Bounds {
     pub activations_max: u64,
     /// How deep runs may call runs.
     pub call_depth_max: u32,
+    /// Bytes one record may have.
+    pub step_bytes_max: usize,
+    /// Bytes all records of a run may have.
+    pub run_bytes_max: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { activations_max: limits::ACTIVATIONS_MAX, call_depth_max: limits::CALL_DEPTH_MAX }
+        Self {
+            activations_max: limits::ACTIVATIONS_MAX,
+            call_depth_max: limits::CALL_DEPTH_MAX,
+            step_bytes_max: limits::STEP_BYTES_MAX,
+            run_bytes_max: limits::RUN_BYTES_MAX,
+        }
     }
 }
 
@@ -118,7 +127,11 @@ impl Mind<'_> {
     fn take(&mut self, input: Input) {
         match input {
             Input::Begin => {}
-            Input::Resume => self.resume(),
+            Input::Resume => {
+                self.record(Record::Resumed { at_us: self.elapsed_us() });
+                self.resume();
+            }
+            Input::Woken => self.resume(),
             Input::Finished { activation, outputs, times } => {
                 self.record(Record::Finished { activation, outputs, times });
             }
@@ -155,8 +168,48 @@ impl Mind<'_> {
             .activation()
             .map(|id| Arc::clone(&self.state.activations[id as usize].inputs))
             .unwrap_or_default();
+        let before = self.state.journal.len();
         wire::write(&record, &inputs, &mut self.state.journal);
+        let bytes = self.state.journal.len() - before;
+        if bytes > self.bounds.step_bytes_max
+            && let Some(instead) = self.too_large(&record, bytes)
+        {
+            self.state.journal.truncate(before);
+            return self.record(instead);
+        }
+        self.state.bytes += bytes;
         self.state.apply(record);
+    }
+
+    /// What is recorded instead of something that is larger than a step may be.
+    fn too_large(&self, record: &Record, bytes: usize) -> Option<Record> {
+        let detail = format!(
+            "It gave {bytes} bytes; the limit of a step is {} (engine.step_bytes_max). Work in \
+             pages, or leave out what is not needed.",
+            self.bounds.step_bytes_max
+        );
+        let problem = Problem::new(codes::NODE_LIMIT, detail);
+        match *record {
+            Record::Finished { activation, times, .. }
+            | Record::Performed { activation, times, .. }
+            | Record::Replied { activation, times, .. } => {
+                Some(Record::Failed { activation, problem, times })
+            }
+            Record::Intended { activation, .. } => {
+                Some(Record::Failed { activation, problem, times: Times::default() })
+            }
+            Record::Returned { activation, child, .. } => {
+                Some(Record::Returned { activation, child, result: Err(problem) })
+            }
+            Record::Started(_)
+            | Record::Failed { .. }
+            | Record::Retrying { .. }
+            | Record::Waiting { .. }
+            | Record::Calling { .. }
+            | Record::Asked { .. }
+            | Record::Resumed { .. }
+            | Record::Ended { .. } => None,
+        }
     }
 
     /// Begins what may begin and ends the run when nothing is left.
@@ -171,6 +224,14 @@ impl Mind<'_> {
             let detail = format!(
                 "The run reached {} activations. Is there a loop without an end?",
                 self.bounds.activations_max
+            );
+            return self.end(RunStatus::Failed, Some(Problem::new(codes::RUN_LIMIT, detail)));
+        }
+        if self.state.bytes > self.bounds.run_bytes_max {
+            let detail = format!(
+                "The run holds {} bytes; the limit is {} (engine.run_bytes_max). Split the work \
+                 into several runs.",
+                self.state.bytes, self.bounds.run_bytes_max
             );
             return self.end(RunStatus::Failed, Some(Problem::new(codes::RUN_LIMIT, detail)));
         }
@@ -239,8 +300,8 @@ impl Mind<'_> {
         }
     }
 
+    /// Takes up again what was waited for.
     fn resume(&mut self) {
-        self.record(Record::Resumed { at_us: self.elapsed_us() });
         for id in 0..self.state.activations.len() {
             let activation = id as ActivationId;
             match &self.state.activations[id].phase {

@@ -90,6 +90,8 @@ pub(crate) struct Shared {
     pub(crate) slow: tokio::runtime::Handle,
     /// Runs in memory.
     pub(crate) live: AtomicUsize,
+    /// Bytes that they hold.
+    pub(crate) held_bytes: AtomicUsize,
     /// Places of called runs under way.
     pub(crate) calls: Arc<Semaphore>,
     workers: Vec<mpsc::UnboundedSender<Command>>,
@@ -119,6 +121,7 @@ impl Engine {
             workers: channels.iter().map(|(sender, _)| sender.clone()).collect(),
             slow: slow.handle().clone(),
             live: AtomicUsize::new(0),
+            held_bytes: AtomicUsize::new(0),
             calls: Arc::new(Semaphore::new(settings.calls_max.max(1))),
             closed: AtomicBool::new(false),
             pulses: channels.iter().map(|_| AtomicU64::new(monotonic_ms(&*clock))).collect(),
@@ -340,21 +343,29 @@ impl Shared {
         RunId::new(&*self.clock, &*self.dice)
     }
 
+    /// How many parked runs may be taken up.
+    pub(crate) fn room(&self) -> usize {
+        if self.closed.load(Ordering::Relaxed) {
+            return 0;
+        }
+        self.settings.runs_max.saturating_sub(self.live.load(Ordering::Relaxed))
+    }
+
     fn admit(&self) -> Result<(), Problem> {
         if self.closed.load(Ordering::Relaxed) {
-            let mut problem =
-                Problem::new(codes::SERVER_OVERLOADED, "This member is shutting down.");
-            problem.retry_after_ms = Some(1_000);
-            return Err(problem);
+            return Err(overloaded("This member is shutting down.".to_owned()));
         }
-        if self.live.load(Ordering::Relaxed) >= self.settings.runs_max {
-            let detail = format!(
-                "{} runs are in memory (engine.runs_max); try again in a moment.",
-                self.settings.runs_max
-            );
-            let mut problem = Problem::new(codes::SERVER_OVERLOADED, detail);
-            problem.retry_after_ms = Some(1_000);
-            return Err(problem);
+        let Settings { runs_max, memory_bytes_max, .. } = self.settings;
+        if self.live.load(Ordering::Relaxed) >= runs_max {
+            return Err(overloaded(format!(
+                "{runs_max} runs are in memory (engine.runs_max); try again in a moment."
+            )));
+        }
+        if self.held_bytes.load(Ordering::Relaxed) >= memory_bytes_max {
+            return Err(overloaded(format!(
+                "The runs in memory hold more than {memory_bytes_max} bytes \
+                 (engine.memory_bytes_max); try again in a moment."
+            )));
         }
         self.flusher.admission()
     }
@@ -458,6 +469,12 @@ impl Shared {
     ) -> Result<Answer, Problem> {
         crate::load::answer_of_key(self, workspace, key, when).await
     }
+}
+
+fn overloaded(detail: String) -> Problem {
+    let mut problem = Problem::new(codes::SERVER_OVERLOADED, detail);
+    problem.retry_after_ms = Some(1_000);
+    problem
 }
 
 fn not_found(run: RunId) -> Problem {

@@ -15,6 +15,8 @@ pub enum Input {
     Begin,
     /// The run was read back from its journal.
     Resume,
+    /// The run was read back although nothing had happened to it: it had been parked.
+    Woken,
     /// An activation's node has given its outputs.
     Finished {
         /// Which.
@@ -120,7 +122,12 @@ impl Input {
             | Self::Due { activation }
             | Self::Returned { activation, .. }
             | Self::Answered { activation, .. } => Some(*activation),
-            Self::Begin | Self::Resume | Self::Cancel | Self::TimedOut | Self::Abort { .. } => None,
+            Self::Begin
+            | Self::Resume
+            | Self::Woken
+            | Self::Cancel
+            | Self::TimedOut
+            | Self::Abort { .. } => None,
         }
     }
 }
@@ -142,8 +149,11 @@ pub(crate) fn is_stale(state: &RunState, input: &Input) -> bool {
             !running || *attempt != one.attempt || !(known || open)
         }
         Input::Due { .. } | Input::Returned { .. } | Input::Answered { .. } => one.phase.is_final(),
-        Input::Begin | Input::Resume | Input::Cancel | Input::TimedOut | Input::Abort { .. } => {
-            false
-        }
+        Input::Begin
+        | Input::Resume
+        | Input::Woken
+        | Input::Cancel
+        | Input::TimedOut
+        | Input::Abort { .. } => false,
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use kernel::{Problem, RunId, VersionId, WorkspaceId, codes, limits};
 
@@ -57,28 +58,61 @@ pub(crate) async fn recover(shared: &Shared, suspects: &[Suspect]) -> Result<usi
         }
         taken.extend(some);
     }
-    // Runs that nobody owned, such as the sweep leaves them.
-    taken.extend(shared.store.take_due(TAKE_AT_ONCE).await?);
+    let count = taken.len();
     let suspect = |run: RunId| suspects.iter().find(|suspect| suspect.run == run);
-    taken.sort_by_key(|live| suspect(live.run).is_none());
-    let mut count = 0;
-    for live in taken {
+    let (suspected, others): (Vec<_>, Vec<_>) =
+        taken.into_iter().partition(|live| suspect(live.run).is_some());
+    for live in suspected {
         let (workspace, run) = (live.workspace, live.run);
-        match adopt(shared, live, suspect(run)).await {
-            Ok(adopted) => {
-                shared.send(run, Command::Adopt(Box::new(adopted)));
-                count += 1;
-                if suspect(run).is_some() {
-                    watch_suspect(shared, workspace, run).await;
-                }
-            }
-            Err(problem) => {
-                tracing::error!(run.id = %run, "a run could not be read back: {problem}");
-            }
+        if hand_over(shared, live, suspect(run)).await {
+            watch_suspect(shared, workspace, run).await;
         }
     }
+    let take = |live| async move {
+        hand_over(shared, live, None).await;
+    };
+    stream::iter(others).for_each_concurrent(READ_AT_ONCE, take).await;
     Ok(count)
 }
+
+/// Reads a run back and gives it to its worker. One that cannot be read is ours nevertheless, and will
+/// be looked for.
+async fn hand_over(shared: &Shared, live: LiveRun, suspect: Option<&Suspect>) -> bool {
+    let run = live.run;
+    match adopt(shared, live, suspect).await {
+        Ok(adopted) => {
+            shared.send(run, Command::Adopt(Box::new(adopted)));
+            true
+        }
+        Err(problem) => {
+            tracing::error!(run.id = %run, "a run could not be read back: {problem}");
+            false
+        }
+    }
+}
+
+/// Takes up runs that nobody has and whose time has come: parked ones, signalled ones, and those that
+/// the sweep found. As many as there is room for.
+pub(crate) async fn wake_due(shared: &Shared) -> Result<(), Problem> {
+    loop {
+        let room = shared.room().min(TAKE_AT_ONCE as usize) as u32;
+        if room == 0 {
+            return Ok(());
+        }
+        let taken = shared.store.take_due(room).await?;
+        let all = taken.len() < room as usize;
+        let wake = |live| async move {
+            hand_over(shared, live, None).await;
+        };
+        stream::iter(taken).for_each_concurrent(READ_AT_ONCE, wake).await;
+        if all {
+            return Ok(());
+        }
+    }
+}
+
+/// Journals read at the same time.
+const READ_AT_ONCE: usize = 32;
 
 /// Waits until a suspect has ended, come to wait, or executed for a while without harm.
 async fn watch_suspect(shared: &Shared, workspace: WorkspaceId, run: RunId) {
@@ -138,7 +172,9 @@ async fn adopt(
         let detail = format!("The process died three times while only \"{node}\" was executing.");
         Problem::new(codes::RUN_POISONED, detail).in_node(node)
     });
-    Ok(Adopted { state, written, epoch, seq, segment_at, seen: live.signals, cancel, poison })
+    // Nothing goes on in a parked run that could have been interrupted.
+    let (seen, woken) = (live.signals, live.reclaims == 0 && state.only_waits());
+    Ok(Adopted { state, written, epoch, seq, segment_at, seen, woken, cancel, poison })
 }
 
 struct Journal {

@@ -58,6 +58,9 @@ pub fn replay<'a>(
                 }
             }
         }
+        if let Some(state) = &mut state {
+            state.bytes += body.len();
+        }
     }
     state.ok_or(ReplayError::Empty)
 }

@@ -13,6 +13,13 @@ pub struct Settings {
     pub workers: usize,
     /// Runs in memory at once; more are refused with `server.overloaded`. Default 20 000.
     pub runs_max: usize,
+    /// Bytes that all runs in memory may hold, as their records count; with more, no new ones are let
+    /// in (`server.overloaded`). Default 512 MiB; the memory it takes is several times that.
+    pub memory_bytes_max: usize,
+    /// Bytes that one run may hold. Default 64 MiB.
+    pub run_bytes_max: usize,
+    /// Bytes that one activation may put out anew. Default 16 MiB.
+    pub step_bytes_max: usize,
     /// Activations of one run. Default 1 000 000.
     pub activations_max: u64,
     /// Depth of workflows calling workflows. Default 32.
@@ -25,6 +32,8 @@ pub struct Settings {
     pub run_timeout: Duration,
     /// A run not finished after this long is written, so that it is seen. Default 25 ms.
     pub visible_after: Duration,
+    /// A run that only waits, and so long, leaves the memory until its time comes. Default 65 s.
+    pub park_after: Duration,
     /// Effects of one activation under way at once. Default 10.
     pub effects_at_once: usize,
     /// Called runs of one activation under way at once; those that only wait for a time or a person
@@ -45,12 +54,16 @@ impl Default for Settings {
         Self {
             workers: cores.min(8),
             runs_max: 20_000,
+            memory_bytes_max: 512 * 1024 * 1024,
+            run_bytes_max: limits::RUN_BYTES_MAX,
+            step_bytes_max: limits::STEP_BYTES_MAX,
             activations_max: limits::ACTIVATIONS_MAX,
             call_depth_max: limits::CALL_DEPTH_MAX,
             items_per_output_max: limits::ITEMS_PER_OUTPUT_MAX,
             node_timeout: Duration::from_secs(300),
             run_timeout: Duration::from_secs(30 * 86_400),
             visible_after: Duration::from_millis(25),
+            park_after: Duration::from_secs(65),
             effects_at_once: 10,
             calls_at_once: 100,
             calls_max: 1_000,
@@ -62,6 +75,11 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) fn bounds(&self) -> Bounds {
-        Bounds { activations_max: self.activations_max, call_depth_max: self.call_depth_max }
+        Bounds {
+            activations_max: self.activations_max,
+            call_depth_max: self.call_depth_max,
+            step_bytes_max: self.step_bytes_max,
+            run_bytes_max: self.run_bytes_max,
+        }
     }
 }

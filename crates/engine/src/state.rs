@@ -101,6 +101,8 @@ pub struct RunState {
     pub start: Start,
     /// Records applied so far; the position of the next one.
     pub position: u64,
+    /// Bytes of the records so far: a measure of what the run holds.
+    pub bytes: usize,
     /// `Running` or how it ended.
     pub status: RunStatus,
     /// Why it failed.
@@ -162,6 +164,7 @@ impl RunState {
             waiting_joins: 0,
             plan,
             position: 1,
+            bytes: 0,
             status: RunStatus::Running,
             problem: None,
             ended_us: 0,
@@ -270,6 +273,17 @@ impl RunState {
         // In sequential order what is ready waits for what is parked.
         let blocked = self.ready.is_empty() || self.plan.graph.settings.order == Order::Sequential;
         self.status == RunStatus::Running && self.running == 0 && self.parked > 0 && blocked
+    }
+
+    /// Whether times are all that it waits for.
+    pub fn only_waits(&self) -> bool {
+        let sleeps = |one: &Activation| match one.phase {
+            Phase::Waiting { .. } => true,
+            Phase::Ready | Phase::Running | Phase::Calling { .. } | Phase::Asked => false,
+            Phase::Succeeded | Phase::Failed | Phase::Cancelled => false,
+        };
+        let sleeping = self.activations.iter().filter(|one| sleeps(one)).count();
+        self.is_idle() && sleeping == self.parked
     }
 
     /// Whether it waits for runs that it called.

@@ -43,6 +43,15 @@ impl Timers {
         }
     }
 
+    /// When the first wait of a run is over, unless that is before `from`; and how many of its
+    /// activations wait for a time.
+    pub(crate) fn waits_until(&self, run: RunId, from: Timestamp) -> Option<(Timestamp, usize)> {
+        let waits = |(_, timer): &&(Timestamp, Timer)| matches!(timer, Timer::Due(_));
+        let own = self.runs.get(&run)?;
+        let (first, _) = own.iter().find(waits)?;
+        (*first >= from).then(|| (*first, own.iter().filter(waits).count()))
+    }
+
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.set.first().map(|(at, ..)| *at)

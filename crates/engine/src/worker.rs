@@ -9,6 +9,7 @@ mod durable;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -237,6 +238,7 @@ impl Worker {
         let record = Record::Started(Box::new(first.clone()));
         wire::write(&record, &[], &mut journal);
         let mut state = RunState::new(run, plan, first);
+        state.bytes = journal.len();
         state.journal = journal;
         let cell = Cell {
             segment_at: state.start.at,
@@ -244,6 +246,7 @@ impl Worker {
             epoch: FIRST_EPOCH,
             stage: Stage::New,
             durable: 0,
+            counted_bytes: 0,
             seq: 0,
             in_flight: false,
             visible: false,
@@ -257,6 +260,8 @@ impl Worker {
             error_told: false,
             orphans_told: false,
             slot,
+            deferred: Vec::new(),
+            successor: None,
             began: self.shared.clock.monotonic(),
         };
         self.insert(cell);
@@ -284,15 +289,21 @@ impl Worker {
     }
 
     fn adopt(&mut self, adopted: Adopted) {
-        let Adopted { state, written, epoch, seq, segment_at, seen, cancel, poison } = adopted;
+        if let Some(cell) = self.cells.get_mut(&adopted.state.run) {
+            if cell.stage == Stage::Parking {
+                // It has been, then: the verdict is on its way.
+                cell.successor = Some(Box::new(adopted));
+            }
+            return;
+        }
+        let Adopted { state, written, epoch, seq, segment_at, seen, woken, cancel, poison } =
+            adopted;
         let now = self.shared.clock.now();
         let ago = now.duration_since(state.start.at).max(SignedDuration::ZERO).unsigned_abs();
         let run = state.run;
-        if self.cells.contains_key(&run) {
-            return;
-        }
         let cell = Cell {
             durable: state.position,
+            counted_bytes: 0,
             epoch,
             stage: Stage::Written,
             seq,
@@ -309,6 +320,8 @@ impl Worker {
             error_told: false,
             orphans_told: false,
             slot: None,
+            deferred: Vec::new(),
+            successor: None,
             began: self.shared.clock.monotonic().saturating_sub(ago),
             state,
         };
@@ -319,6 +332,7 @@ impl Worker {
             match (poison, cancel) {
                 (Some(problem), _) => Input::Abort { problem },
                 (None, true) => Input::Cancel,
+                (None, false) if woken => Input::Woken,
                 (None, false) => Input::Resume,
             },
         );
@@ -329,20 +343,25 @@ impl Worker {
     fn insert(&mut self, cell: Cell) {
         let run = cell.run();
         self.cells.insert(run, cell);
-        self.shared.live.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.shared.live.fetch_add(1, Ordering::Relaxed);
     }
 
     fn remove(&mut self, run: RunId) -> Option<Cell> {
         let cell = self.cells.remove(&run)?;
         self.timers.forget(run);
+        self.shared.held_bytes.fetch_sub(cell.counted_bytes, Ordering::Relaxed);
         cell.cancel.cancel();
-        self.shared.live.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.shared.live.fetch_sub(1, Ordering::Relaxed);
         Some(cell)
     }
 
     /// Feeds an input to a run, and what follows at once from it: a loop without an end does not
     /// keep the thread.
     fn feed(&mut self, run: RunId, input: Input) {
+        if let Some(cell) = self.cells.get_mut(&run).filter(|cell| cell.stage == Stage::Parking) {
+            cell.deferred.push(input);
+            return;
+        }
         let mut inputs = VecDeque::from([input]);
         for _ in 0..INPUTS_AT_ONCE {
             let Some(input) = inputs.pop_front() else { break };
@@ -358,6 +377,9 @@ impl Worker {
         }
         if let Some(cell) = self.cells.get_mut(&run) {
             cell.give_up_slot();
+            let more = cell.state.bytes - cell.counted_bytes;
+            cell.counted_bytes += more;
+            self.shared.held_bytes.fetch_add(more, Ordering::Relaxed);
         }
         for input in inputs {
             let _ = self.commands.send(Command::Input(run, input));

@@ -16,3 +16,8 @@ pub const ACTIVATIONS_MAX: u64 = 1_000_000;
 pub const BLOB_FROM_BYTES: usize = 256 * 1024;
 /// How deep workflows may call workflows.
 pub const CALL_DEPTH_MAX: u32 = 32;
+/// Bytes of JSON that one activation may put out anew (a setting of the engine). Items it passes on
+/// do not count.
+pub const STEP_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of JSON that one run may hold (a setting of the engine).
+pub const RUN_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -73,7 +73,7 @@ RETURNING r.workspace_id, r.id, r.workflow_id, r.version_id, r.state, r.owner, r
     r.base_seq, r.signals, r.reclaims, r.started_at, r.deadline_at, r.checkpoint AS body",
 );
 
-/// Takes parked runs whose time has come; stale timers go with theirs.
+/// Takes parked runs whose time has come or that were signalled; all their timers go, and stale ones.
 pub(crate) const TAKE_DUE: Statement = sql!(
     "engine.take_due_runs",
     reads(fences[incarnation = $1, lane = $2]) writes(runs, timers),
@@ -89,10 +89,17 @@ pub(crate) const TAKE_DUE: Statement = sql!(
     DELETE FROM forge.timers t USING due d
     WHERE t.due_at = d.due_at AND t.workspace_id = d.workspace_id AND t.run_id = d.run_id
 ), woken AS MATERIALIZED (
-    SELECT DISTINCT workspace_id, run_id FROM due
+    SELECT r.workspace_id, r.id, r.due_at
+    FROM (SELECT DISTINCT workspace_id, run_id FROM due) d
+        JOIN forge.runs r ON r.workspace_id = d.workspace_id AND r.id = d.run_id
+    WHERE r.owner IS NULL FOR UPDATE OF r
+), unset AS (
+    DELETE FROM forge.timers t USING woken w
+    WHERE t.due_at = w.due_at AND t.due_at > (SELECT forge.now())
+        AND t.workspace_id = w.workspace_id AND t.run_id = w.id
 )
 UPDATE forge.runs r SET owner = $1, epoch = r.epoch + 1, state = 'running', due_at = NULL
-FROM woken w WHERE r.workspace_id = w.workspace_id AND r.id = w.run_id AND r.owner IS NULL
+FROM woken w WHERE r.workspace_id = w.workspace_id AND r.id = w.id AND r.owner IS NULL
 RETURNING r.workspace_id, r.id, r.workflow_id, r.version_id, r.state, r.owner, r.epoch, r.segment,
     r.base_seq, r.signals, r.reclaims, r.started_at, r.deadline_at, r.checkpoint AS body",
 );

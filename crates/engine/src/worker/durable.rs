@@ -3,18 +3,21 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kernel::{Problem, RunId, codes};
 
 use super::Worker;
 use crate::calls;
-use crate::cell::{Next, Stage};
+use crate::cell::{Cell, Next, Stage};
 use crate::command::Command;
 use crate::decide::{Action, Input};
 use crate::door::Answer;
+use crate::engine::Shared;
 use crate::flusher::{FlushOp, Flushed, Verdict};
 use crate::keeping;
 use crate::load;
 use crate::record::Parent;
+use crate::timers::Timers;
 
 impl Worker {
     /// Offers what the run has to say, if nothing of it is on its way.
@@ -27,7 +30,9 @@ impl Worker {
             }
             return;
         }
-        match cell.next_op(self.sink, self.shared.clock.now()) {
+        let now = self.shared.clock.now();
+        let park = cell.may_park().then(|| parked_until(&self.timers, cell, now, &self.shared));
+        match cell.next_op(self.sink, now, park.flatten()) {
             Next::Rest => {}
             Next::Offer(op) => self.offer(run, *op),
             Next::CancelOrphans => {
@@ -70,8 +75,10 @@ impl Worker {
         match outcome {
             Ok(Verdict::Ok { signals }) => {
                 cell.durable = token;
-                if cell.stage == Stage::Ending {
-                    return self.finish(run);
+                match cell.stage {
+                    Stage::Ending => return self.finish(run),
+                    Stage::Parking => return self.let_go(run),
+                    Stage::New | Stage::Written => {}
                 }
                 if signals > cell.seen {
                     self.read_inbox(run, signals);
@@ -81,7 +88,11 @@ impl Worker {
             }
             Ok(Verdict::Moved { signals }) => {
                 cell.stage = Stage::Written;
+                let deferred = std::mem::take(&mut cell.deferred);
                 self.read_inbox(run, signals);
+                for input in deferred {
+                    self.feed(run, input);
+                }
             }
             Ok(Verdict::Duplicate) => self.duplicate(run),
             Ok(Verdict::Lost | Verdict::Fenced) => {
@@ -99,7 +110,6 @@ impl Worker {
     fn refused(&mut self, run: RunId, problem: Problem) {
         let Some(cell) = self.cells.get(&run) else { return };
         let (workspace, stored) = (cell.workspace(), cell.durable > 0);
-        let parent = cell.state.start.parent.filter(|parent| parent.wait);
         self.give_up(run, problem.clone());
         if stored {
             let shared = Arc::clone(&self.shared);
@@ -109,10 +119,6 @@ impl Worker {
                     tracing::error!(run.id = %run, "the run could not be ended: {problem}");
                 }
             });
-        } else if let Some(parent) = parent {
-            let Parent { activation, child, .. } = parent;
-            let input = Input::Returned { activation, child, result: Err(problem) };
-            self.shared.send(parent.run, Command::Input(parent.run, input));
         }
     }
 
@@ -140,6 +146,15 @@ impl Worker {
         }
     }
 
+    /// The run is parked and that is durable. What happened to it meanwhile will happen again: its
+    /// timers stand in the database, and who wanted to cancel it finds nobody and signals.
+    fn let_go(&mut self, run: RunId) {
+        let Some(mut cell) = self.remove(run) else { return };
+        if let Some(adopted) = cell.successor.take() {
+            self.adopt(*adopted);
+        }
+    }
+
     /// The run is over and that is durable: tell everybody who waits.
     fn finish(&mut self, run: RunId) {
         kernel::fault!("run.ended");
@@ -162,9 +177,16 @@ impl Worker {
     /// The run cannot go on here; what is durable of it will be taken up by recovery.
     fn give_up(&mut self, run: RunId, problem: Problem) {
         tracing::error!(run.id = %run, error.code = %problem.code, "a run was given up: {problem}");
-        if let Some(mut cell) = self.remove(run)
-            && let Some(answer) = cell.answer.take()
+        let Some(mut cell) = self.remove(run) else { return };
+        if let Some(parent) = cell.state.start.parent.filter(|parent| parent.wait)
+            && cell.durable == 0
         {
+            // Recovery knows nothing of it: its caller would wait for ever.
+            let Parent { activation, child, .. } = parent;
+            let input = Input::Returned { activation, child, result: Err(problem.clone()) };
+            self.shared.send(parent.run, Command::Input(parent.run, input));
+        }
+        if let Some(answer) = cell.answer.take() {
             let _ = answer.send(Err(problem));
         }
     }
@@ -204,4 +226,18 @@ impl Worker {
             self.flush(run);
         }
     }
+}
+
+/// Until when a run may be let go of that may be: when the first of the times comes that it waits
+/// for, if that is far enough ahead and it waits for nothing else.
+fn parked_until(
+    timers: &Timers,
+    cell: &Cell,
+    now: Timestamp,
+    shared: &Shared,
+) -> Option<Timestamp> {
+    let from = now.checked_add(shared.settings.park_after).ok()?;
+    let (first, waiting) = timers.waits_until(cell.run(), from)?;
+    let due = cell.deadline(shared.settings.run_timeout).map_or(first, |at| at.min(first));
+    (waiting == cell.state.parked && due >= from).then_some(due)
 }

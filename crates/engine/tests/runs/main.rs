@@ -7,4 +7,6 @@ mod effects;
 mod endings;
 mod keeping;
 mod nodes;
+mod parking;
+mod sizes;
 mod world;

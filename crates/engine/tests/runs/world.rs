@@ -209,6 +209,12 @@ impl World {
         self.engine().tick();
     }
 
+    /// Time goes on by so much for the database, too: what is parked comes to be due.
+    pub(crate) async fn sleep(&self, by: SignedDuration) {
+        self.db.advance(by.unsigned_abs()).await;
+        self.advance(by);
+    }
+
     pub(crate) fn start(
         &self,
         workflow: &str,
@@ -225,12 +231,27 @@ impl World {
         answer: AnswerWhen,
         key: Option<&str>,
     ) -> (RunId, oneshot::Receiver<Result<Answer, Problem>>) {
+        let started = self.engine().start(self.start_of(workflow, items, answer, key)).unwrap();
+        (started.run, started.answer)
+    }
+
+    /// Why a run is not let in.
+    pub(crate) fn refused(&self, workflow: &str, items: Items) -> Problem {
+        let start = self.start_of(workflow, items, AnswerWhen::Ended, None);
+        self.engine().start(start).err().expect("it is not let in")
+    }
+
+    fn start_of(
+        &self,
+        workflow: &str,
+        items: Items,
+        answer: AnswerWhen,
+        key: Option<&str>,
+    ) -> StartRun {
         let graph = Arc::clone(&self.graphs.0.lock().unwrap()[workflow]);
         let key = key.map(str::to_owned);
         let (test, pins, trace) = (false, false, None);
-        let start = StartRun { graph, trigger: 0, items, key, test, pins, answer, trace };
-        let started = self.engine().start(start).unwrap();
-        (started.run, started.answer)
+        StartRun { graph, trigger: 0, items, key, test, pins, answer, trace }
     }
 
     /// The run once it looks like this.

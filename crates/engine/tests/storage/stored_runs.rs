@@ -129,3 +129,18 @@ async fn timers_fire_when_they_are_due_and_not_before() {
     world.db.advance(std::time::Duration::from_secs(3_601)).await;
     assert_eq!(world.store.take_due(10).await.unwrap().len(), 1);
 }
+
+/// Woken by a signal long before its time: it would be woken again then.
+#[tokio::test]
+async fn a_run_that_is_woken_before_its_time_leaves_no_timer() {
+    let mut world = World::new().await;
+    let (run, other) = (world.started().await, world.started().await);
+    let later = now() + std::time::Duration::from_secs(3_600);
+    for run in [run, other] {
+        world.flush(run, park(2, 0, Some(later))).await.unwrap();
+    }
+    world.store.signal_cancel(WORKSPACE, run).await.unwrap();
+    assert_eq!(world.store.take_due(10).await.unwrap().len(), 1);
+    let left = format!("SELECT count(*) FROM forge.timers WHERE run_id <> '{other}'");
+    assert_eq!((world.number(&left).await, world.count("timers").await), (0, 1));
+}

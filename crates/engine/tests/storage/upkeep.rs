@@ -7,7 +7,7 @@ use engine::maintenance::Maintenance;
 use jiff::Timestamp;
 use workflow::Retention;
 
-use crate::world::{World, new_run, now, park, queue, start, whole};
+use crate::world::{World, body, new_run, now, park, progress, queue, start, whole};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -67,6 +67,24 @@ async fn a_day_of_the_journal_stays_as_long_as_a_live_run_needs_it() {
     world.superuser.batch_execute(long_ago).await.unwrap();
     maintenance.tick(now() + 31 * DAY).await.unwrap();
     assert_eq!(world.count("journal").await, 0);
+}
+
+/// Its checkpoint holds all that happened.
+#[tokio::test]
+async fn a_parked_run_keeps_no_day_of_the_journal_however_long_it_sleeps() {
+    let mut world = World::new().await;
+    let (run, later) = (world.started().await, now() + 180 * DAY);
+    world.flush(run, park(2, 0, Some(later))).await.unwrap();
+    maintenance(&world).tick(now() + 90 * DAY).await.unwrap();
+    assert_eq!(world.count("journal").await, 0);
+    world.db.advance(181 * DAY).await;
+    maintenance(&world).tick(now() + 181 * DAY).await.unwrap();
+    let taken = world.store.take_due(10).await.unwrap();
+    assert!(world.store.journal(&taken[0]).await.unwrap().is_empty());
+    assert_eq!(taken[0].checkpoint, Some(crate::world::body("checkpoint")));
+    let renewed = engine::flusher::Op::Renew { at: later, seq: 3, body: body("checkpoint") };
+    assert_eq!(world.flush_as(run, 2, renewed).await, Ok(Verdict::Ok { signals: 0 }));
+    assert_eq!(world.flush_as(run, 2, progress(4)).await, Ok(Verdict::Ok { signals: 0 }));
 }
 
 #[tokio::test]

@@ -172,6 +172,14 @@ pub(crate) struct Engine {
     pub(crate) workers: usize,
     /// Runs in memory at once; more are refused with `server.overloaded`.
     pub(crate) runs_max: usize,
+    /// Bytes of JSON that all runs in memory may hold; with more, new ones are refused with
+    /// `server.overloaded`. The memory it takes is several times that.
+    pub(crate) memory_bytes_max: usize,
+    /// Bytes of JSON that one run may hold, all its steps together.
+    pub(crate) run_bytes_max: usize,
+    /// Bytes of JSON that one execution of a node may put out anew. Items that it passes on and files
+    /// do not count.
+    pub(crate) step_bytes_max: usize,
     /// Activations of one run.
     pub(crate) activations_max: u64,
     /// Depth of workflows calling workflows.
@@ -187,6 +195,9 @@ pub(crate) struct Engine {
     /// A run that is not finished after this long is written, so that it can be seen and cancelled.
     #[schemars(with = "String")]
     pub(crate) visible_after: Span,
+    /// A run that only waits for a time, and at least so long, leaves the memory until then.
+    #[schemars(with = "String")]
+    pub(crate) park_after: Span,
     /// Effects of one activation that are under way at once.
     pub(crate) effects_at_once: usize,
     /// Called runs of one activation that are under way at once; those that only wait for a time or a
@@ -218,12 +229,16 @@ impl Default for Engine {
         Self {
             workers: 0,
             runs_max: engine.runs_max,
+            memory_bytes_max: engine.memory_bytes_max,
+            run_bytes_max: engine.run_bytes_max,
+            step_bytes_max: engine.step_bytes_max,
             activations_max: engine.activations_max,
             call_depth_max: engine.call_depth_max,
             items_per_output_max: engine.items_per_output_max,
             node_timeout: Span(engine.node_timeout),
             run_timeout: Span(engine.run_timeout),
             visible_after: Span(engine.visible_after),
+            park_after: Span(engine.park_after),
             effects_at_once: engine.effects_at_once,
             calls_at_once: engine.calls_at_once,
             calls_max: engine.calls_max,
