@@ -48,7 +48,8 @@ up: build
 check: setup
 	cargo xtask check
 
-test: setup
+test:
+	@tools/setup --tests
 	@cargo xtask test
 
 sim: setup

@@ -6,6 +6,8 @@
 //! that a start costs about 0.1 s and a clone about 0.05 s. It is the same code the program starts
 //! its own server with, with fsync off.
 
+mod pooler;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -19,6 +21,8 @@ use tokio_postgres::types::Type;
 use crate::connect::Connector;
 use crate::private::{Durability, Lock, Options, PrivateServer};
 use crate::{Database, Settings, migrate};
+
+pub use pooler::Pooler;
 
 /// More test processes than this at once are a mistake.
 const SLOTS_MAX: u32 = 64;

@@ -37,6 +37,11 @@ enum State {
     Done,
 }
 
+/// A failed transaction answers COMMIT with the tag ROLLBACK and no error, and the driver drops the
+/// tag. A statement that a failed transaction refuses goes ahead in the same message: when it is
+/// refused the server skips the COMMIT behind it.
+const COMMIT: &str = "SELECT; COMMIT";
+
 /// What became of a transaction, readable after it was moved away.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome(Arc<Flags>);
@@ -156,10 +161,35 @@ impl Tx {
             self.state = State::Done;
             return Ok(());
         }
-        // A failed transaction answers COMMIT with the tag ROLLBACK and no error, and the driver
-        // drops the tag. A statement that a failed transaction refuses goes ahead in the same
-        // message: when it is refused the server skips the COMMIT behind it.
-        let answer = self.client()?.batch_execute("SELECT; COMMIT").await;
+        let answer = self.client()?.batch_execute(COMMIT).await;
+        self.ended(answer)
+    }
+
+    /// Executes a last statement and makes it all happen, in one round trip: the statement and
+    /// COMMIT (and BEGIN, if nothing was sent yet) go out in one burst. Answers the statement's rows.
+    ///
+    /// A statement that fails undoes the transaction. Otherwise as [`Tx::commit`].
+    pub async fn commit_with(
+        mut self,
+        statement: &Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Error> {
+        let typed = typed(statement, parameters)?;
+        let fresh = self.enter()?;
+        let client = self.client()?;
+        let begin = fresh.then(|| client.batch_execute(&self.begin));
+        let last = burst(begin, client.query_typed(statement.text, &typed));
+        // When the statement fails, the server refuses what stands in front of this COMMIT.
+        let (rows, ended) = futures::future::join(last, client.batch_execute(COMMIT)).await;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => return self.leave(statement.name, Err(error)),
+        };
+        self.ended(ended).map(|()| rows)
+    }
+
+    /// What COMMIT answered.
+    fn ended(&mut self, answer: Result<(), tokio_postgres::Error>) -> Result<(), Error> {
         let refused = matches!(&answer, Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION));
         let answer = self.leave("commit", answer);
         if refused {

@@ -128,6 +128,57 @@ async fn committing_a_failed_transaction_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_last_statement_commits_in_one_burst_or_undoes_everything() {
+    let test = with_notes().await;
+    let identity = workspace(1);
+    let id = identity.workspace.0;
+    // Alone, with BEGIN in the same burst; and behind another statement.
+    let tx = test.database.write(identity).await.unwrap();
+    tx.commit_with(&ADD_NOTE, &[&id, &"alone"]).await.unwrap();
+    let mut tx = test.database.write(identity).await.unwrap();
+    tx.execute(&ADD_NOTE, &[&id, &"before"]).await.unwrap();
+    let rows = tx.commit_with(&ALL_NOTES, &[]).await.unwrap();
+    assert_eq!(rows.len(), 3, "its rows are answered");
+    // A last statement that is refused takes the others with it, and names its constraint.
+    let mut tx = test.database.write(identity).await.unwrap();
+    tx.execute(&ADD_NOTE, &[&id, &"lost"]).await.unwrap();
+    let error = tx.commit_with(&ADD_NOTE, &[&id, &"mine"]).await.unwrap_err();
+    assert_eq!(error.constraint(), Some("notes_text_key"));
+    // So does one that was refused before.
+    let mut tx = test.database.write(identity).await.unwrap();
+    tx.query(&DIVIDE, &[&0]).await.unwrap_err();
+    tx.commit_with(&ADD_NOTE, &[&id, &"too late"]).await.unwrap_err();
+    let mut tx = test.database.read(identity).await.unwrap();
+    let rows = tx.query(&ALL_NOTES, &[]).await.unwrap();
+    let texts: Vec<String> = rows.iter().map(|row| row.column("text").unwrap()).collect();
+    assert_eq!(texts, ["alone", "before", "mine"]);
+}
+
+#[tokio::test]
+async fn a_last_statement_that_meets_another_transaction_is_run_again() {
+    let test = with_notes().await;
+    let identity = workspace(1);
+    let attempts = std::sync::atomic::AtomicU32::new(0);
+    let (database, attempts) = (&test.database, &attempts);
+    database
+        .transact(identity, |mut tx| async move {
+            let first = attempts.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            tx.query(&ALL_NOTES, &[]).await?;
+            if first {
+                let other = database.write(identity).await?;
+                other.commit_with(&SET_COUNTER, &[&"mine"]).await?;
+            }
+            tx.commit_with(&SET_COUNTER, &[&"mine"]).await.map(drop)
+        })
+        .await
+        .unwrap();
+    assert_eq!(attempts.load(std::sync::atomic::Ordering::SeqCst), 2);
+    let owner = test.database.owner().await.unwrap();
+    let text = "SELECT counter FROM forge.notes WHERE text = 'mine'";
+    assert_eq!(owner.query_one(text, &[]).await.unwrap().get::<_, i32>(0), 2);
+}
+
+#[tokio::test]
 async fn a_refused_row_names_its_constraint() {
     let test = with_notes().await;
     let identity = workspace(1);
