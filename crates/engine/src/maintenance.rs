@@ -20,12 +20,16 @@ use crate::store::{blobs, members, upkeep};
 
 /// Partitions exist for so many days ahead.
 pub const DAYS_AHEAD: i32 = 7;
-/// A key of a run stays taken for so long after its start, and as long as the run lives.
+/// A key of a run stays taken for so long after its start, and as long as the run lives; the answer
+/// to a call's idempotency key is kept as long.
 pub const KEYS_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Rows of members that are gone are kept for so long.
 const MEMBERS_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Pages of keys looked at in one step: 8 MiB.
 const KEY_PAGES: i64 = 1_024;
+/// Answers to idempotency keys deleted in one statement, and statements in one step.
+const ANSWERS: i64 = 5_000;
+const ANSWER_STEPS_MAX: usize = 20;
 /// Blobs deleted in one step.
 const BLOBS: i64 = 500;
 /// Live runs checked in one step.
@@ -47,6 +51,8 @@ pub struct Report {
     pub partitions_dropped: usize,
     /// Keys of runs removed.
     pub keys_expired: u64,
+    /// Answers to idempotency keys removed.
+    pub answers_expired: u64,
     /// Chunks of blobs removed.
     pub chunks_expired: u64,
     /// Runs that nothing would have woken.
@@ -113,6 +119,7 @@ impl Maintenance {
         }
         if is_due(progress.expiry_at, now, EXPIRY_EVERY) {
             report.keys_expired = self.expire_keys(&mut progress.key_page, now).await?;
+            report.answers_expired = self.expire_answers(now).await?;
             report.chunks_expired = self.expire_blobs(now).await?;
             progress.expiry_at = Some(now);
         }
@@ -185,6 +192,19 @@ impl Maintenance {
         let parameters: db::Parameters<'_> = &[&before(now, KEYS_KEPT), &*page, &until];
         let expired = self.lane.execute(&upkeep::EXPIRE_KEYS, parameters).await?;
         *page = until;
+        Ok(expired)
+    }
+
+    async fn expire_answers(&self, now: Timestamp) -> Result<u64, Problem> {
+        let mut expired = 0;
+        for _ in 0..ANSWER_STEPS_MAX {
+            let parameters: db::Parameters<'_> = &[&before(now, KEYS_KEPT), &ANSWERS];
+            let some = self.lane.execute(&function::EXPIRE_KEYS, parameters).await?;
+            expired += some;
+            if some < ANSWERS.unsigned_abs() {
+                break;
+            }
+        }
         Ok(expired)
     }
 

@@ -157,6 +157,59 @@ async fn of_many_runs_at_once_nothing_that_was_acknowledged_is_lost() {
     }
 }
 
+/// Sends a call that the process may die in; `None`: it did.
+async fn keyed(process: &Process, path: &str, kind: &str, body: &str) -> Option<Reply> {
+    let request =
+        process.owner().request(Method::POST, path).header("content-type", kind.to_owned());
+    let request = request.header("idempotency-key", "once").body(body.to_owned());
+    Reply::try_of(request).await.ok()
+}
+
+#[tokio::test]
+async fn a_keyed_save_is_done_once_wherever_the_process_dies() {
+    for point in ["mutation.before", "mutation.done"] {
+        let world = World::new().await;
+        let mut process = world.process(Some(point)).await;
+        let save = ("/v1/workflows", "application/yaml", HARMLESS);
+        assert!(keyed(&process, save.0, save.1, save.2).await.is_none(), "{point}");
+        process.ended().await;
+        let process = world.process(None).await;
+        let first = keyed(&process, save.0, save.1, save.2).await.unwrap().expect(201);
+        let again = keyed(&process, save.0, save.1, save.2).await.unwrap().expect(201);
+        assert_eq!(again.text, first.text);
+        let replayed = |reply: &Reply| reply.headers.contains_key("idempotency-replayed");
+        assert_eq!((replayed(&first), replayed(&again)), (point == "mutation.done", true));
+        let owner = process.owner();
+        let listed = owner.get("/v1/workflows").await.expect(200).json;
+        assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{point}");
+        let audit = owner.get("/v1/audit").await.expect(200).json;
+        assert_eq!(audit["items"].as_array().unwrap().len(), 1, "{point}: {audit}");
+        assert_eq!(audit["items"][0]["action"], "workflow.created");
+        process.kill().await;
+    }
+}
+
+#[tokio::test]
+async fn a_keyed_start_is_done_once_wherever_the_process_dies() {
+    for point in ["flush.before", "run.started", "action.done"] {
+        let world = World::new().await;
+        let mut process = world.process(Some(point)).await;
+        let id = store(&process.owner(), HARMLESS).await;
+        let path = format!("/v1/workflows/{id}/runs");
+        assert!(keyed(&process, &path, "application/json", "{}").await.is_none(), "{point}");
+        process.ended().await;
+        let process = world.process(None).await;
+        let first = keyed(&process, &path, "application/json", "{}").await.unwrap().expect(202);
+        let again = keyed(&process, &path, "application/json", "{}").await.unwrap().expect(202);
+        assert_eq!(again.text, first.text, "{point}");
+        let other = keyed(&process, &path, "application/json", r#"{"pins": true}"#).await.unwrap();
+        assert_eq!(other.expect(422).json["code"], "request.key_reused");
+        let listed = process.owner().get("/v1/runs").await.expect(200).json;
+        assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{point}: {listed}");
+        process.kill().await;
+    }
+}
+
 /// An example, and how it is begun.
 struct Example {
     file: String,
@@ -198,7 +251,7 @@ async fn walk_all(nths: Nths<'_>) -> Vec<String> {
         }
         let example = Arc::new(example);
         let calm = Arc::new(undisturbed(&example).await);
-        for point in POINTS {
+        for point in run_points() {
             for nth in nths(point) {
                 let (example, calm, gate) =
                     (Arc::clone(&example), Arc::clone(&calm), Arc::clone(&gate));
@@ -232,12 +285,18 @@ async fn walk_all(nths: Nths<'_>) -> Vec<String> {
         }
     }
     // A point that no example reaches proves nothing.
-    let all: BTreeSet<String> = POINTS.iter().map(ToString::to_string).collect();
+    let all: BTreeSet<String> = run_points().map(ToString::to_string).collect();
     let idle: Vec<_> = all.difference(&died).collect();
     if !idle.is_empty() && wanted.is_none() {
         failures.push(format!("nothing died at {idle:?}"));
     }
     failures
+}
+
+/// The points that runs reach; those of calls have tests of their own.
+fn run_points() -> impl Iterator<Item = &'static &'static str> {
+    let of_calls = |point: &str| point.starts_with("action.") || point.starts_with("mutation.");
+    POINTS.iter().filter(move |point| !of_calls(point))
 }
 
 fn examples() -> Vec<Example> {

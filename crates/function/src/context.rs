@@ -1,13 +1,21 @@
 //! What a running function holds: its transaction, its caller, its services.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard as StdGuard, PoisonError};
 
 use db::{Database, Tx};
-use kernel::{Clock, Dice, WorkspaceId};
+use kernel::{Clock, Dice, Problem, WorkspaceId};
+use queue::{NewJob, Priority};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
+use crate::call::Call;
 use crate::caller::Caller;
+use crate::list::{ListQuery, Paging};
+use crate::outbox::{Enqueued, Event, Outbox, Subject};
 use crate::services::Services;
+use crate::version::Version;
 
 /// What every context shares.
 #[derive(Clone)]
@@ -16,7 +24,20 @@ pub(crate) struct Surroundings {
     pub(crate) services: Services,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
-    pub(crate) idempotency_key: Option<Arc<str>>,
+    pub(crate) call: Arc<Call>,
+    /// What [`QueryContext::set_version`] and its kin were told, shared by the clones of one attempt.
+    pub(crate) version: Arc<Mutex<Option<Version>>>,
+}
+
+impl Surroundings {
+    /// The version that was set, if any.
+    pub(crate) fn take_version(&self) -> Option<Version> {
+        lock(&self.version).take()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> StdGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 macro_rules! surroundings {
@@ -47,15 +68,35 @@ macro_rules! surroundings {
                 &*self.surroundings.dice
             }
 
-            /// The request's `idempotency-key`.
-            pub fn idempotency_key(&self) -> Option<&str> {
-                self.surroundings.idempotency_key.as_deref()
+            /// Says which version of its noun the answer shows, where the noun counts its versions:
+            /// it becomes the answer's entity tag. Without it a query's tag is made of its body.
+            pub fn set_version(&self, version: impl Into<Version>) {
+                *lock(&self.surroundings.version) = Some(version.into());
             }
         }
     )*};
 }
 
 surroundings!(QueryContext, MutationContext, ActionContext);
+
+macro_rules! lists {
+    ($($context:ty),*) => {$(
+        impl $context {
+            /// The page that is asked for: where it begins, and how many rows to ask the store for.
+            ///
+            /// # Errors
+            /// `request.cursor` when no page of this list with these filters gave the cursor out.
+            pub fn page<K>(&self, query: &impl ListQuery) -> Result<Paging<K>, Problem>
+            where
+                K: Serialize + DeserializeOwned,
+            {
+                self.surroundings.call.page(query)
+            }
+        }
+    )*};
+}
+
+lists!(QueryContext, ActionContext);
 
 /// The context of a query.
 pub struct QueryContext {
@@ -79,6 +120,7 @@ pub struct MutationContext {
     pub(crate) surroundings: Surroundings,
     pub(crate) tx: AsyncMutex<Tx>,
     pub(crate) after: Mutex<Vec<AfterCommit>>,
+    pub(crate) outbox: Mutex<Outbox>,
 }
 
 impl MutationContext {
@@ -88,11 +130,43 @@ impl MutationContext {
         self.tx.lock().await
     }
 
+    /// Adds a job, which exists when the mutation commits, or never. It is sent with the commit and
+    /// costs no round trip. A job whose key is taken is not added.
+    pub fn enqueue(&self, lane: &'static str, priority: Priority, job: NewJob) {
+        lock(&self.outbox).jobs.push(Enqueued { lane, priority, job });
+    }
+
+    /// Tells whoever looks on that something changed; sent with the commit.
+    pub fn emit(&self, event: Event) {
+        lock(&self.outbox).events.push(event);
+    }
+
+    /// Says what the mutation is about, for its audit row: a noun and an id. Without it the row names
+    /// the first word of the action and the last parameter of the path.
+    pub fn subject(&self, kind: &'static str, id: impl Display) {
+        lock(&self.outbox).subject = Some(Subject { kind, id: id.to_string() });
+    }
+
+    /// Refuses unless the request expects this version, or does not say what it expects: what
+    /// `if-match` means. Every function that changes something with versions calls it; one that does
+    /// not refuses requests with `if-match`.
+    ///
+    /// # Errors
+    /// `request.precondition`, naming the version that is there.
+    pub fn require_version(&self, current: impl Into<Version>) -> Result<(), Problem> {
+        self.surroundings.call.require_version(&current.into())
+    }
+
+    /// Whether the request says which version it expects: a function may look for it only then.
+    pub fn expects_version(&self) -> bool {
+        self.surroundings.call.expects_version()
+    }
+
     /// Does something in this process once the transaction is committed, such as dropping what a
     /// cache knows. It is only a hint: other members and a crash right after the commit never see
     /// it, so nothing may depend on it for being right.
     pub fn after_commit(&self, act: impl FnOnce(&Services) + Send + 'static) {
-        self.after.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(act));
+        lock(&self.after).push(Box::new(act));
     }
 }
 
@@ -100,11 +174,24 @@ impl MutationContext {
 pub struct ActionContext {
     pub(crate) surroundings: Surroundings,
     pub(crate) database: Database,
+    pub(crate) subject: Mutex<Option<Subject>>,
 }
 
 impl ActionContext {
     /// The database, for short transactions of the action's own.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Says what the action is about, as [`MutationContext::subject`] does.
+    pub fn subject(&self, kind: &'static str, id: impl Display) {
+        *lock(&self.subject) = Some(Subject { kind, id: id.to_string() });
+    }
+
+    /// The request's idempotency key, unique in the workspace and the same when the request is
+    /// repeated. An action that is repeated after a crash is run again under it: what must be done
+    /// once has to be done under this key.
+    pub fn unique_key(&self) -> Option<String> {
+        self.surroundings.call.idempotency.as_ref().map(|key| key.unique_text())
     }
 }

@@ -9,8 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::answer::Answer;
 use crate::caller::Permission;
+use crate::check::{Arguments, Checks};
 use crate::context::{ActionContext, MutationContext, QueryContext};
-use crate::request::Request;
 
 /// One function: what it is called by, who may call it, what it takes and gives, and its code.
 #[derive(Clone, Copy)]
@@ -37,6 +37,8 @@ pub struct Function {
     pub body: BodyArgument,
     /// Schema of the output; `None`: nothing is answered.
     pub output: Option<SchemaOf>,
+    /// What the arguments are held to, made when first asked for.
+    pub checks: fn() -> &'static Checks,
     /// The code.
     pub handler: Handler,
 }
@@ -96,6 +98,8 @@ pub enum Kind {
     Action {
         /// Cancelled after this long.
         timeout: Duration,
+        /// Name of the audit event, where it changes something.
+        audit: Option<&'static str>,
     },
 }
 
@@ -128,9 +132,9 @@ pub type Answering<'a> = BoxFuture<'a, Result<Answer, Problem>>;
 #[derive(Clone, Copy)]
 pub enum Handler {
     /// Of a query.
-    Query(for<'a> fn(&'a QueryContext, &'a Request) -> Answering<'a>),
+    Query(for<'a> fn(&'a QueryContext, &'a Arguments) -> Answering<'a>),
     /// Of a mutation: may run several times for one request.
-    Mutation(for<'a> fn(&'a MutationContext, &'a Request) -> Answering<'a>),
+    Mutation(for<'a> fn(&'a MutationContext, &'a Arguments) -> Answering<'a>),
     /// Of an action.
-    Action(for<'a> fn(&'a ActionContext, &'a Request) -> Answering<'a>),
+    Action(for<'a> fn(&'a ActionContext, &'a Arguments) -> Answering<'a>),
 }

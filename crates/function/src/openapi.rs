@@ -209,6 +209,10 @@ fn problem_schema() -> Value {
             "request_id": { "type": "string" },
             "retryable": { "type": "boolean" },
             "node": { "type": "string", "description": "Node it happened in." },
+            "current": {
+                "type": "string",
+                "description": "Entity tag of what is there now, where the request named another.",
+            },
             "run_id": { "type": "string", "format": "uuid" },
             "errors": {
                 "type": "array",

@@ -215,9 +215,8 @@ impl World {
         let request = Request {
             path: vec![("name".to_owned(), "a".to_owned())],
             query: query.to_owned(),
-            content_type: None,
             body: body.as_bytes().to_vec(),
-            idempotency_key: None,
+            ..Request::default()
         };
         let answer = self.host.call(function, &self.caller, &request).await?;
         assert_eq!(answer.status, function.status);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{Path, RawPathParams, Request};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 use axum::{Extension, Router};
 use function::{Answer, Caller, Function, Method};
@@ -111,6 +111,7 @@ async fn call(
     path: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Result<Answer, Problem> {
+    let about = about(&request).clone();
     let caller = authenticate(shared, request.headers()).await?;
     caller.require(function.permission)?;
     let path = path.map_err(|_| {
@@ -118,10 +119,13 @@ async fn call(
     })?;
     let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let (head, incoming) = request.into_parts();
-    let text = |name: header::HeaderName| {
-        head.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
+    // A value that is no text is handed on as one that nothing takes, so that it is refused.
+    let text = |name: &str| {
+        let values = head.headers.get_all(name).iter();
+        let values: Vec<_> =
+            values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+        (!values.is_empty()).then(|| values.join(", "))
     };
-    let content_type = text(header::CONTENT_TYPE);
     let sent = |name: &str| head.headers.get(name).map(HeaderValue::as_bytes);
     let key = sent("idempotency-key").map(function::idempotency_key).transpose()?;
     let idempotency_key = key.map(ToOwned::to_owned);
@@ -130,7 +134,17 @@ async fn call(
     let settings = &shared.settings;
     let (bytes_max, within) = (settings.api_body_bytes_max, settings.body_timeout);
     let body = body::read(incoming, &head.headers, bytes_max, within).await?.into();
-    let request = function::Request { path, query, content_type, idempotency_key, body };
+    let request = function::Request {
+        path,
+        query,
+        content_type: text("content-type"),
+        idempotency_key,
+        if_match: text("if-match"),
+        if_none_match: text("if-none-match"),
+        request_id: Some(about.id().to_owned()),
+        trace_id: Some(about.trace_id()).filter(|id| !id.is_empty()),
+        body,
+    };
     shared.host.call(function, &caller, &request).await
 }
 
@@ -183,8 +197,16 @@ fn render(answer: Answer) -> Response<Body> {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
-    if !answer.content_type.is_empty() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    if let Ok(kind) = HeaderValue::from_str(&answer.content_type)
+        && !kind.is_empty()
+    {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    for (name, value) in &answer.headers {
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            (Ok(name), Ok(value)) => drop(headers.insert(name, value)),
+            _ => tracing::error!(http.header = &**name, "a function's header is not fit for HTTP"),
+        }
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

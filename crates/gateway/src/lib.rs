@@ -33,7 +33,7 @@ pub use server::Server;
 
 /// Every function of the program, sorted by path and method.
 pub fn functions() -> Vec<Function> {
-    let lists = [engine::FUNCTIONS, identity::FUNCTIONS, workflow::FUNCTIONS];
+    let lists = [engine::FUNCTIONS, function::FUNCTIONS, identity::FUNCTIONS, workflow::FUNCTIONS];
     let mut functions: Vec<_> = lists.into_iter().flatten().copied().collect();
     functions.sort_by_key(|function| (function.path, function.method));
     functions

@@ -21,6 +21,8 @@ struct Rendered<'a> {
     node: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<&'a str>,
     #[serde(skip_serializing_if = "<[FieldProblem]>::is_empty")]
     errors: &'a [FieldProblem],
 }
@@ -49,6 +51,7 @@ pub(crate) fn render(
         retryable: row.retryable,
         node: problem.node.as_deref(),
         run_id,
+        current: problem.current.as_ref().map(|current| current.tag.as_str()),
         errors: &problem.errors,
     };
     let body = serde_json::to_vec(&rendered).unwrap_or_default();
@@ -59,6 +62,11 @@ pub(crate) fn render(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if problem.code == codes::AUTH_REQUIRED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(current) = &problem.current
+        && let Ok(tag) = HeaderValue::from_str(&current.tag)
+    {
+        headers.insert(header::ETAG, tag);
     }
     let wait_ms = problem.retry_after_ms.or_else(|| (status == 503).then_some(1_000));
     if let Some(wait_ms) = wait_ms {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use function::{BodyArgument, Function};
+use function::{BodyArgument, Function, Kind};
 use kernel::Value;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use support::{App, expect, refused};
@@ -155,6 +155,229 @@ async fn every_list_is_paged() {
         }
     }
     assert!(lists > 0, "no list was recognised");
+}
+
+/// A request of this mutation that is done: what it needs is made first.
+async fn done(app: &App, function: &Function, round: usize) -> RequestBuilder {
+    let yaml = format!(
+        "format: 1\nname: Of round {round}\nnodes: [{{ name: Start, type: core.manual }}]\n"
+    );
+    let body = |request: RequestBuilder, text: String| {
+        request.header("content-type", "application/yaml").body(text)
+    };
+    let at = |id: &str| {
+        let segments =
+            function.path.split('/').map(|part| if part.starts_with('{') { id } else { part });
+        app.owner(method(function), &segments.collect::<Vec<_>>().join("/"))
+    };
+    match function.name {
+        "create_api_key" => {
+            let key = serde_json::json!({ "name": "of the suite", "scopes": ["run.read"] });
+            at("").json(&key)
+        }
+        "revoke_api_key" => {
+            let key = app.made_key(&["run.read"]).await;
+            at(key["api_key"]["id"].as_str().unwrap())
+        }
+        "update_api_key" => {
+            let key = app.made_key(&["run.read"]).await;
+            let renamed = serde_json::json!({ "name": "renamed by the suite" });
+            at(key["api_key"]["id"].as_str().unwrap()).json(&renamed)
+        }
+        "update_workspace" => at("").json(&serde_json::json!({ "name": "Renamed" })),
+        "create_workflow" => body(at(""), yaml),
+        "update_workflow" => {
+            let id = app.save(&yaml).await;
+            body(at(&id), yaml)
+        }
+        "publish_workflow" => at(&app.save(&yaml).await),
+        other => panic!("the suite does not know how {other} is called: say it here"),
+    }
+}
+
+#[tokio::test]
+async fn every_mutation_is_audited_once_and_done_once_under_a_key() {
+    mutations_are_audited_and_done_once(App::new().await).await;
+}
+
+async fn mutations_are_audited_and_done_once(app: App) {
+    for (round, function) in gateway::functions().iter().enumerate() {
+        let Kind::Mutation { audit } = function.kind else { continue };
+        let request = done(&app, function, round).await.header("idempotency-key", function.name);
+        let request = request.build().unwrap();
+        let before = audited(&app, audit).await.len();
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let response = app.send(request.try_clone().unwrap()).await;
+            let (status, headers) = (response.status(), response.headers().clone());
+            assert_eq!(status.as_u16(), function.status, "{function:?}");
+            answers.push((headers, response.bytes().await.unwrap()));
+        }
+        for (headers, bytes) in &answers[1..] {
+            assert_eq!(bytes, &answers[0].1, "{function:?}");
+            assert_eq!(headers["idempotency-replayed"], "true", "{function:?}");
+            for name in ["content-type", "etag"] {
+                assert_eq!(headers.get(name), answers[0].0.get(name), "{function:?}");
+            }
+        }
+        let rows = audited(&app, audit).await;
+        assert_eq!(rows.len(), before + 1, "{function:?}");
+        assert_eq!(rows[0]["function"], function.name);
+        assert!(rows[0]["subject"].is_string(), "{function:?}: {}", rows[0]);
+        let id = answers[0].0["x-request-id"].to_str().unwrap();
+        assert_eq!(rows[0]["request_id"], id, "{function:?}");
+    }
+}
+
+#[test]
+fn the_schemas_of_arguments_say_nothing_that_is_not_checked() {
+    for function in gateway::functions() {
+        // A keyword that the walk passes over panics here.
+        (function.checks)();
+    }
+}
+
+/// Actions that change nothing that is audited, and why.
+const UNAUDITED: &[(&str, &str)] = &[("start_run", "the list of runs has every start")];
+
+#[test]
+fn whatever_changes_something_is_audited() {
+    for function in gateway::functions().iter().filter(|f| f.method != function::Method::Get) {
+        let audited = match function.kind {
+            Kind::Query => true,
+            Kind::Mutation { .. } => true,
+            Kind::Action { audit, .. } => audit.is_some(),
+        };
+        let excused = UNAUDITED.iter().any(|(name, _)| *name == function.name);
+        assert!(audited != excused, "{function:?}");
+    }
+}
+
+/// The newest audit rows of an action.
+async fn audited(app: &App, action: &str) -> Vec<Value> {
+    let path = format!("/v1/audit?limit=200&action={action}");
+    let page = expect(app.owner(Method::GET, &path), StatusCode::OK).await;
+    page["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn every_list_takes_its_own_cursors_only() {
+    lists_take_their_own_cursors_only(App::new().await).await;
+}
+
+async fn lists_take_their_own_cursors_only(app: App) {
+    // Every list has several rows, but for those that need more than the suite makes.
+    for round in 0..3 {
+        let yaml = format!("format: 1\nname: Number {round}\nnodes: []\n");
+        app.save(&yaml).await;
+        app.key(&["run.read"]).await;
+    }
+    let document = expect(app.anonymous(Method::GET, "/v1/openapi.json"), StatusCode::OK).await;
+    let lists = gateway::functions().into_iter().filter(|f| is_list(&document, f));
+    let mut cursors = Vec::new();
+    for function in lists {
+        let list =
+            |query: &str| app.owner(method(&function), &format!("{}?{query}", path(&function)));
+        for forged in ["x", "AAAAAAAAAAAAAAAAAAAAAGZvcmdlZA", "%22%22"] {
+            let problem =
+                refused(list(&format!("cursor={forged}")), StatusCode::UNPROCESSABLE_ENTITY).await;
+            assert_eq!(problem["code"], "request.cursor", "{function:?}");
+        }
+        if function.path_schema.is_some() {
+            continue;
+        }
+        let all = expect(list("limit=200"), StatusCode::OK).await["items"].clone();
+        let (mut walked, mut query) = (Vec::new(), "limit=1".to_owned());
+        loop {
+            let page = expect(list(&query), StatusCode::OK).await;
+            walked.extend(page["items"].as_array().unwrap().clone());
+            let Some(next) = page["next"].as_str() else { break };
+            cursors.push((function.name, next.to_owned()));
+            query = format!("limit=1&cursor={next}");
+        }
+        assert_eq!(Value::Array(walked), all, "{function:?}");
+        for (name, cursor) in cursors.iter().filter(|(name, _)| *name != function.name) {
+            let request = list(&format!("cursor={cursor}"));
+            let problem = refused(request, StatusCode::UNPROCESSABLE_ENTITY).await;
+            assert_eq!(problem["code"], "request.cursor", "{name} in {function:?}");
+        }
+    }
+    assert!(cursors.iter().any(|(name, _)| *name == "list_workflows"));
+}
+
+#[tokio::test]
+async fn every_read_has_an_entity_tag_and_is_not_sent_twice() {
+    reads_have_entity_tags(App::new().await).await;
+}
+
+async fn reads_have_entity_tags(app: App) {
+    let id =
+        app.publish("format: 1\nname: Read\nnodes: [{ name: Start, type: core.manual }]\n").await;
+    for function in gateway::functions().iter().filter(|f| f.method == function::Method::Get) {
+        let path = path(function);
+        let at = match function.path.contains("{workflow_id}") {
+            true => path.replace("0190a000-0000-7000-8000-000000000000", &id),
+            false if function.path.contains('{') => continue,
+            false => path,
+        };
+        let response = app.owner(Method::GET, &at).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{function:?}");
+        let tag = response.headers()["etag"].to_str().unwrap().to_owned();
+        assert!(tag.starts_with('"') && tag.ends_with('"'), "a strong tag: {tag}");
+        let known = app.owner(Method::GET, &at).header("if-none-match", format!("\"x\", {tag}"));
+        let known = known.send().await.unwrap();
+        assert_eq!(known.status(), StatusCode::NOT_MODIFIED, "{function:?}");
+        assert_eq!(known.headers()["etag"], tag.as_str());
+        assert!(known.bytes().await.unwrap().is_empty());
+        let changed = app.owner(Method::GET, &at).header("if-none-match", "\"x\"");
+        expect(changed, StatusCode::OK).await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_a_version_that_is_not_there_any_more_is_refused() {
+    changes_of_other_versions_are_refused(App::new().await).await;
+}
+
+async fn changes_of_other_versions_are_refused(app: App) {
+    let yaml = "format: 1\nname: Edited\nnodes: []\n";
+    let path = format!("/v1/workflows/{}", app.save(yaml).await);
+    let put = |tag: &str| {
+        let request = app.owner(Method::PUT, &path).header("content-type", "application/yaml");
+        request.header("if-match", tag.to_owned()).body(yaml)
+    };
+    let read = app.owner(Method::GET, &path).send().await.unwrap();
+    let tag = read.headers()["etag"].to_str().unwrap().to_owned();
+    let (one, other) = tokio::join!(put(&tag).send(), put(&tag).send());
+    let mut both = [one.unwrap(), other.unwrap()];
+    both.sort_by_key(|response| response.status());
+    assert_eq!(both[0].status(), StatusCode::OK, "one of them wins");
+    assert_eq!(both[0].headers()["etag"], "\"2\"");
+    assert_eq!(both[1].status(), StatusCode::PRECONDITION_FAILED);
+    let problem = refused(put(&tag), StatusCode::PRECONDITION_FAILED).await;
+    assert_eq!(
+        (&problem["code"], &problem["current"]),
+        (&"request.precondition".into(), &"\"2\"".into())
+    );
+    expect(put("\"2\""), StatusCode::OK).await;
+    expect(put("*"), StatusCode::OK).await;
+    let stale = app.owner(Method::PUT, &format!("{path}?revision=1")).body(yaml);
+    let stale =
+        refused(stale.header("content-type", "application/yaml"), StatusCode::CONFLICT).await;
+    assert_eq!(stale["current"], "\"4\"");
+    // Nobody is left to believe in a condition that is not looked at.
+    let body = serde_json::json!({ "name": "n", "scopes": ["run.read"] });
+    let request = app.owner(Method::POST, "/v1/api-keys").header("if-match", "*").json(&body);
+    let refused = refused(request, StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert_eq!(refused["errors"][0]["pointer"], "/header/if-match");
+}
+
+#[tokio::test]
+async fn all_of_it_works_through_a_pooler_of_transactions() {
+    mutations_are_audited_and_done_once(App::pooled().await).await;
+    lists_take_their_own_cursors_only(App::pooled().await).await;
+    reads_have_entity_tags(App::pooled().await).await;
+    changes_of_other_versions_are_refused(App::pooled().await).await;
 }
 
 #[tokio::test]

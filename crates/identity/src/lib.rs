@@ -29,7 +29,9 @@ pub use store::STATEMENTS;
 
 /// See the workspace.
 pub const READ_WORKSPACE: Permission = Permission("workspace.read");
+/// Change the workspace.
+pub const WRITE_WORKSPACE: Permission = Permission("workspace.write");
 /// See the API keys (never their secrets).
 pub const READ_KEYS: Permission = Permission("api_key.read");
-/// Make and revoke API keys.
+/// Make, rename and revoke API keys.
 pub const WRITE_KEYS: Permission = Permission("api_key.write");

@@ -1,5 +1,6 @@
 //! Workspaces and keys as they are shown.
 
+use function::Version;
 use jiff::Timestamp;
 use kernel::{ApiKeyId, WorkspaceId};
 use schemars::JsonSchema;
@@ -16,6 +17,13 @@ pub struct WorkspaceView {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl WorkspaceView {
+    /// Its version: all of it.
+    pub(crate) fn version(&self) -> Version {
+        Version::of_state(self)
+    }
 }
 
 /// An API key without its secret.
@@ -40,4 +48,11 @@ pub struct ApiKeyView {
     /// When it was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
+}
+
+impl ApiKeyView {
+    /// Its version: what may be changed of it, and so not when it was last used.
+    pub(crate) fn version(&self) -> Version {
+        Version::of_state(&(&self.name, &self.scopes, self.expires_at, self.revoked_at))
+    }
 }

@@ -34,11 +34,23 @@ const FIND_WORKSPACE: Statement = sql!(
 const LIST_KEYS: Statement = sql!(
     "identity.list_keys",
     reads(api_keys[workspace_id = $1]),
-    (UUID, UUID, INT8),
+    (UUID, UUID, BOOL, INT8),
     "SELECT id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at
      FROM forge.api_keys
      WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2)
-     ORDER BY id DESC LIMIT $3"
+       AND ($3::bool IS NULL OR (revoked_at IS NOT NULL) = $3)
+     ORDER BY id DESC LIMIT $4"
+);
+
+const LIST_KEYS_BY_NAME: Statement = sql!(
+    "identity.list_keys_by_name",
+    reads(api_keys[workspace_id = $1]),
+    (UUID, TEXT, UUID, BOOL, INT8),
+    "SELECT id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at
+     FROM forge.api_keys
+     WHERE workspace_id = $1 AND ($2::text IS NULL OR (name, id) > ($2, $3))
+       AND ($4::bool IS NULL OR (revoked_at IS NOT NULL) = $4)
+     ORDER BY name, id LIMIT $5"
 );
 
 const ADD_KEY: Statement = sql!(
@@ -49,6 +61,28 @@ const ADD_KEY: Statement = sql!(
        (workspace_id, id, principal_id, name, prefix, hash, scopes, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
      RETURNING id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at"
+);
+
+const FIND_KEY_BY_ID: Statement = sql!(
+    "identity.find_key_by_id",
+    reads(api_keys[id = $2]),
+    (UUID, UUID),
+    "SELECT id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at
+     FROM forge.api_keys WHERE workspace_id = $1 AND id = $2"
+);
+
+const RENAME_KEY: Statement = sql!(
+    "identity.rename_key",
+    writes(api_keys[id = $2]),
+    (UUID, UUID, TEXT),
+    "UPDATE forge.api_keys SET name = $3 WHERE workspace_id = $1 AND id = $2"
+);
+
+const RENAME_WORKSPACE: Statement = sql!(
+    "identity.rename_workspace",
+    writes(workspaces[workspace_id = $1]),
+    (UUID, TEXT),
+    "UPDATE forge.workspaces SET name = $2 WHERE workspace_id = $1"
 );
 
 const REVOKE_KEY: Statement = sql!(
@@ -96,8 +130,12 @@ pub const STATEMENTS: &[&Statement] = &[
     &ADD_OWNER_KEY,
     &CREATE_FIRST,
     &FIND_KEY,
+    &FIND_KEY_BY_ID,
     &FIND_WORKSPACE,
     &LIST_KEYS,
+    &LIST_KEYS_BY_NAME,
+    &RENAME_KEY,
+    &RENAME_WORKSPACE,
     &REVOKE_KEY,
     &TOUCH_KEY,
 ];
@@ -156,16 +194,60 @@ pub(crate) async fn find_workspace(
     .transpose()
 }
 
-/// Keys, newest first, older than `before`.
+/// Keys, newest first, older than `before`; all, or those that are revoked, or the others.
 pub(crate) async fn list_keys(
     tx: &mut Tx,
     workspace: WorkspaceId,
+    revoked: Option<bool>,
     before: Option<ApiKeyId>,
     rows: i64,
 ) -> Result<Vec<ApiKeyView>, Error> {
     let before = before.map(|id| id.0);
-    let rows = tx.query(&LIST_KEYS, &[&workspace.0, &before, &rows]).await?;
+    let rows = tx.query(&LIST_KEYS, &[&workspace.0, &before, &revoked, &rows]).await?;
     rows.iter().map(view).collect()
+}
+
+/// Keys by name and id, behind `after`; which ones, as [`list_keys`].
+pub(crate) async fn list_keys_by_name(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    revoked: Option<bool>,
+    after: Option<(String, ApiKeyId)>,
+    rows: i64,
+) -> Result<Vec<ApiKeyView>, Error> {
+    let (name, id) = after.map(|(name, id)| (name, id.0)).unzip();
+    let parameters: db::Parameters<'_> = &[&workspace.0, &name, &id, &revoked, &rows];
+    let rows = tx.query(&LIST_KEYS_BY_NAME, parameters).await?;
+    rows.iter().map(view).collect()
+}
+
+/// One key of the workspace.
+pub(crate) async fn find_api_key(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: ApiKeyId,
+) -> Result<Option<ApiKeyView>, Error> {
+    let row = tx.query_opt(&FIND_KEY_BY_ID, &[&workspace.0, &key.0]).await?;
+    row.as_ref().map(view).transpose()
+}
+
+/// Gives a key another name.
+pub(crate) async fn rename_key(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: ApiKeyId,
+    name: &str,
+) -> Result<(), Error> {
+    tx.execute(&RENAME_KEY, &[&workspace.0, &key.0, &name]).await.map(drop)
+}
+
+/// Gives the workspace another name.
+pub(crate) async fn rename_workspace(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    name: &str,
+) -> Result<(), Error> {
+    tx.execute(&RENAME_WORKSPACE, &[&workspace.0, &name]).await.map(drop)
 }
 
 /// What a new key's row holds.

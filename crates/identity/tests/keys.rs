@@ -177,11 +177,55 @@ async fn a_key_ends_at_its_time() {
 async fn every_wrong_field_of_a_new_key_is_named() {
     let world = World::new().await;
     let owner = world.keys.authenticate(KEY).await.unwrap();
-    let body = r#"{"name": "", "scopes": ["run.read", "Run.*", "run"], "expires_at": "2001-01-01T00:00:00Z"}"#;
+    let body = r#"{"name": "", "scopes": ["run.read", "Run.*", "run"], "expires_at": "soon"}"#;
     let problem = world.create(&owner, body).await.unwrap_err();
     let pointers: Vec<_> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
     assert_eq!(problem.code, codes::REQUEST_INVALID);
     assert_eq!(pointers, ["/name", "/scopes/1", "/scopes/2", "/expires_at"]);
+    // What no schema can say comes when the rest is right.
+    let body = r#"{"name": "a", "scopes": ["run.read"], "expires_at": "2001-01-01T00:00:00Z"}"#;
+    let problem = world.create(&owner, body).await.unwrap_err();
+    assert_eq!(problem.errors[0].pointer, "/expires_at");
+}
+
+#[tokio::test]
+async fn a_name_has_two_hundred_characters_of_any_script_and_no_more() {
+    let world = World::new().await;
+    let owner = world.keys.authenticate(KEY).await.unwrap();
+    let name = "ключ".repeat(50);
+    let body = |name: &str| format!(r#"{{"name": "{name}", "scopes": ["*"]}}"#);
+    let made = world.create(&owner, &body(&name)).await.unwrap();
+    assert_eq!(made["api_key"]["name"], name);
+    let refused = world.create(&owner, &body(&format!("{name}!"))).await.unwrap_err();
+    assert_eq!(refused.errors[0].pointer, "/name");
+}
+
+#[tokio::test]
+async fn a_key_and_the_workspace_are_renamed_as_long_as_they_are_what_was_read() {
+    let world = World::new().await;
+    let owner = world.keys.authenticate(KEY).await.unwrap();
+    let made = world.create(&owner, r#"{"name": "old", "scopes": ["*"]}"#).await.unwrap();
+    let id = made["api_key"]["id"].as_str().unwrap();
+    for (path, request) in
+        [("/v1/api-keys/{key_id}", at(id)), ("/v1/workspace", Request::default())]
+    {
+        let read = world.host.call(find(Method::Get, path), &owner, &request).await.unwrap();
+        let tag = read.header("etag").unwrap().to_owned();
+        let rename = async |name: &str, tag: &str| {
+            let body = format!(r#"{{"name": "{name}"}}"#).into_bytes();
+            let request = Request { body, if_match: Some(tag.to_owned()), ..request.clone() };
+            world.host.call(find(Method::Patch, path), &owner, &request).await
+        };
+        let renamed = rename("new", &tag).await.unwrap();
+        let stale = rename("newer", &tag).await.unwrap_err();
+        assert_eq!(stale.code, codes::REQUEST_PRECONDITION, "{path}");
+        assert_eq!(stale.current.map(|current| current.tag).as_deref(), renamed.header("etag"));
+        let renamed = rename("newer", renamed.header("etag").unwrap()).await.unwrap();
+        assert_eq!(json::parse(&renamed.body).unwrap().value["name"], "newer");
+        let empty = Request { body: b"{\"name\": null}".to_vec(), ..request };
+        let refused = world.host.call(find(Method::Patch, path), &owner, &empty).await.unwrap_err();
+        assert_eq!(refused.errors[0].pointer, "/name", "{path}");
+    }
 }
 
 #[tokio::test]
@@ -208,6 +252,21 @@ async fn the_list_of_keys_is_paged_newest_first_and_shows_no_secret() {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(names, ["c", "b", "a", "First key"]);
+    let list = async |query: String| {
+        let request = Request { query, ..Request::default() };
+        world.call(&owner, Method::Get, "/v1/api-keys", request).await
+    };
+    let first = list("limit=3&sort=name".to_owned()).await.unwrap();
+    let next = first["next"].as_str().unwrap();
+    let second = list(format!("limit=3&sort=name&cursor={next}")).await.unwrap();
+    let both = first["items"].as_array().unwrap().iter().chain(second["items"].as_array().unwrap());
+    let names: Vec<_> = both.map(|key| key["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["First key", "a", "b", "c"]);
+    // A cursor holds for the order and the filters it was given out with.
+    for query in [format!("cursor={next}"), format!("sort=name&revoked=true&cursor={next}")] {
+        assert_eq!(list(query).await.unwrap_err().code, codes::REQUEST_CURSOR);
+    }
+    assert_eq!(list("revoked=true".to_owned()).await.unwrap()["items"], serde_json::json!([]));
     let request = Request { query: "cursor=nonsense".to_owned(), ..Request::default() };
     let wrong = world.call(&owner, Method::Get, "/v1/api-keys", request).await.unwrap_err();
     assert_eq!(wrong.errors[0].pointer, "/query/cursor");

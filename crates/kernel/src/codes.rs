@@ -98,10 +98,14 @@ codes! {
     NODE_TIMEOUT = "node.timeout" 504 "The node ran longer than allowed" final;
     REQUEST_BODY_TOO_LARGE = "request.body_too_large" 413 "The body is larger than allowed" final;
     REQUEST_CONFLICT = "request.conflict" 409 "Somebody else changed it first" final;
+    REQUEST_CURSOR = "request.cursor" 422 "The cursor is not of this list" final;
+    REQUEST_IN_FLIGHT = "request.in_flight" 409 "The first request with this idempotency key is under way" retry;
     REQUEST_INVALID = "request.invalid" 422 "The request is not valid" final;
+    REQUEST_KEY_REUSED = "request.key_reused" 422 "The idempotency key was used for another request" final;
     REQUEST_MALFORMED = "request.malformed" 400 "The body cannot be parsed" final;
     REQUEST_METHOD = "request.method" 405 "The method is not allowed here" final;
     REQUEST_NOT_FOUND = "request.not_found" 404 "There is no such thing" final;
+    REQUEST_PRECONDITION = "request.precondition" 412 "It is not what the request expects any more" final;
     REQUEST_TIMEOUT = "request.timeout" 504 "The call took longer than allowed" retry;
     REQUEST_UNSUPPORTED = "request.unsupported" 415 "The body's media type is not understood here" final;
     RUN_CANCELLED = "run.cancelled" 409 "The run was cancelled" final;

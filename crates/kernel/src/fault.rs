@@ -3,8 +3,10 @@
 //! `FLOWFORGE_FAULT=name` or `name:3` kills the process by SIGKILL when the point is reached for the
 //! first or the third time. Only debug builds carry them.
 
-/// Every fault point, so that a test can walk them all. Keep sorted.
+/// Every fault point, so that tests can walk them all: those of calls begin with `action` or
+/// `mutation`, the others are reached by runs. Keep sorted.
 pub const POINTS: &[&str] = &[
+    "action.done",
     "blob.written",
     "decide.recorded",
     "effect.before",
@@ -12,6 +14,8 @@ pub const POINTS: &[&str] = &[
     "flush.before",
     "flush.done",
     "flush.sent",
+    "mutation.before",
+    "mutation.done",
     "reply.before",
     "run.ended",
     "run.started",

@@ -20,5 +20,5 @@ pub use codes::Code;
 pub use id::{ApiKeyId, MemberId, PrincipalId, RunId, VersionId, WorkflowId, WorkspaceId};
 pub use item::{Item, ItemSource, Items, Pairing};
 pub use json::{Object, Value};
-pub use problem::{FieldProblem, Problem};
+pub use problem::{Current, FieldProblem, Problem};
 pub use secret::Secret;

@@ -36,12 +36,29 @@ pub struct Problem {
     /// Wait this long before trying again, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// What is there now, where the request named another version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Box<Current>>,
+}
+
+/// What is there now. Boxed in its problem: few have one, and problems travel in every result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Current {
+    /// Its version as an entity tag, quotes included.
+    pub tag: String,
 }
 
 impl Problem {
     /// A problem of this kind.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), node: None, retry_after_ms: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            node: None,
+            retry_after_ms: None,
+            current: None,
+        }
     }
 
     /// Our fault, nothing to tell: the cause must have been logged by the caller.
@@ -56,6 +73,12 @@ impl Problem {
             code: code.to_string(),
             detail: detail.into(),
         });
+        self
+    }
+
+    /// The same problem, naming the version that is there now.
+    pub fn with_current(mut self, tag: impl Into<String>) -> Self {
+        self.current = Some(Box::new(Current { tag: tag.into() }));
         self
     }
 

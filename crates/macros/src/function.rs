@@ -125,6 +125,11 @@ fn declaration(kind: Kind, attribute: &Attribute, function: &ItemFn) -> Result<T
         #[doc = #about]
         #visibility const FUNCTION: ::function::Function = {
             #run
+            fn __checks() -> &'static ::function::Checks {
+                static CHECKS: ::std::sync::OnceLock<::function::Checks> =
+                    ::std::sync::OnceLock::new();
+                CHECKS.get_or_init(|| ::function::Checks::new(#path_schema, #query_schema, #body))
+            }
             ::function::Function {
                 name: #name_text,
                 doc: #doc,
@@ -137,6 +142,7 @@ fn declaration(kind: Kind, attribute: &Attribute, function: &ItemFn) -> Result<T
                 query_schema: #query_schema,
                 body: #body,
                 output: #output,
+                checks: __checks,
                 handler: ::function::Handler::#handler(__run),
             }
         };
@@ -222,8 +228,8 @@ fn kind_tokens(
         Kind::Mutation => ("MutationContext", "Mutation"),
         Kind::Action => ("ActionContext", "Action"),
     };
-    if kind != Kind::Mutation {
-        refuse(attribute.audit.as_ref(), "only a mutation is audited")?;
+    if kind == Kind::Query {
+        refuse(attribute.audit.as_ref(), "a query changes nothing that could be audited")?;
     }
     if kind != Kind::Action {
         refuse(attribute.timeout.as_ref(), "only an action has a timeout")?;
@@ -239,8 +245,13 @@ fn kind_tokens(
         }
         Kind::Action => {
             let timeout_ms = attribute.timeout.as_ref().map_or(Ok(30_000), timeout_ms)?;
+            let audit = match &attribute.audit {
+                Some(audit) => quote!(::core::option::Option::Some(#audit)),
+                None => quote!(::core::option::Option::None),
+            };
             quote!(::function::Kind::Action {
-                timeout: ::std::time::Duration::from_millis(#timeout_ms)
+                timeout: ::std::time::Duration::from_millis(#timeout_ms),
+                audit: #audit,
             })
         }
     };
@@ -298,9 +309,9 @@ fn runner(
     let name = &function.sig.ident;
     let reads = arguments.iter().map(|Argument { name, kind }| {
         if name == "raw" {
-            quote!(let raw: #kind = __request.raw();)
+            quote!(let raw: #kind = __arguments.raw();)
         } else {
-            quote!(let #name: #kind = __request.#name()?;)
+            quote!(let #name: #kind = __arguments.#name()?;)
         }
     });
     let names = arguments.iter().map(|argument| &argument.name);
@@ -315,7 +326,7 @@ fn runner(
     quote! {
         fn __run<'a>(
             __context: &'a ::function::#context,
-            __request: &'a ::function::Request,
+            __arguments: &'a ::function::Arguments,
         ) -> ::function::Answering<'a> {
             ::std::boxed::Box::pin(async move {
                 #(#reads)*

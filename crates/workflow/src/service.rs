@@ -325,6 +325,7 @@ fn stale(wanted: Option<i64>, current: i64) -> Problem {
          saved it in between. Read it again and repeat the change."
     );
     Problem::new(codes::REQUEST_CONFLICT, detail)
+        .with_current(function::Version::from(current).tag())
 }
 
 fn name_taken(error: db::Error, name: &str) -> Problem {

@@ -176,7 +176,7 @@ async fn lists_go_page_by_page_newest_first() {
     let next = format!("limit=2&cursor={}", first["next"].as_str().unwrap());
     let second = page(next).await.unwrap().1;
     assert_eq!((names(&second), second.get("next")), (vec!["One".to_owned()], None));
-    assert_eq!(page("cursor=x".to_owned()).await.unwrap_err().code, codes::REQUEST_INVALID);
+    assert_eq!(page("cursor=x".to_owned()).await.unwrap_err().code, codes::REQUEST_CURSOR);
 }
 
 #[tokio::test]

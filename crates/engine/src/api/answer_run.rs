@@ -14,6 +14,7 @@ use crate::{Engine, RunView};
 #[serde(deny_unknown_fields)]
 pub(super) struct RunAnswer {
     /// Name of the node that asks.
+    #[schemars(length(min = 1, max = 200))]
     node: String,
     /// What shall be done.
     decision: Decision,
@@ -22,7 +23,12 @@ pub(super) struct RunAnswer {
 /// Says what became of an effect that may have happened before a crash.
 ///
 /// The node's latest activation that asks is answered.
-#[action(POST "/v1/runs/{run_id}/answer", permission = crate::WRITE, timeout = "30s")]
+#[action(
+    POST "/v1/runs/{run_id}/answer",
+    permission = crate::WRITE,
+    audit = "run.answered",
+    timeout = "30s"
+)]
 pub(super) async fn answer_run(
     cx: &ActionContext,
     path: RunPath,

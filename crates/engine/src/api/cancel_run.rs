@@ -8,7 +8,12 @@ use crate::{Engine, RunView};
 /// Ends a run; what its nodes have under way is stopped.
 ///
 /// Answers the run as it is then. One that has ended already is refused with `run.finished`.
-#[action(POST "/v1/runs/{run_id}/cancel", permission = crate::WRITE, timeout = "30s")]
+#[action(
+    POST "/v1/runs/{run_id}/cancel",
+    permission = crate::WRITE,
+    audit = "run.cancelled",
+    timeout = "30s"
+)]
 pub(super) async fn cancel_run(cx: &ActionContext, path: RunPath) -> Result<RunView, Problem> {
     let run = path.run()?;
     let engine = cx.service::<Engine>();

@@ -17,6 +17,7 @@ use crate::{AnswerWhen, Engine, RunStatus, StartRun};
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct WorkflowPath {
     /// The workflow's id, or its name.
+    #[schemars(length(min = 1, max = 200))]
     workflow_id: String,
 }
 
@@ -25,6 +26,7 @@ pub(super) struct WorkflowPath {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct NewRun {
     /// Name of the trigger to start at; absent: the manual trigger, else the first one.
+    #[schemars(length(min = 1, max = 200))]
     trigger: Option<String>,
     /// What the trigger puts out: an object, an item, or a list of either; absent: its pinned items
     /// when pins are used, else one empty item.
@@ -47,7 +49,7 @@ pub(super) struct RunStarted {
 
 /// Starts a run and answers once it is durable.
 ///
-/// With the header `idempotency-key` a repeated call starts nothing and answers the first run.
+/// With the header `idempotency-key` a repeated call starts nothing and gets the first answer.
 #[action(
     POST "/v1/workflows/{workflow_id}/runs",
     permission = crate::WRITE,
@@ -64,8 +66,7 @@ pub(super) async fn start_run(
     let started = cx.service::<Engine>().start(StartRun {
         trigger,
         items: first_items(&graph.nodes[trigger], body.pins, body.input)?,
-        // The same key sent to another workflow is another request.
-        key: cx.idempotency_key().map(|key| format!("start:{}:{key}", graph.workflow.id)),
+        key: cx.unique_key(),
         test: body.draft,
         pins: body.pins,
         answer: AnswerWhen::Started,

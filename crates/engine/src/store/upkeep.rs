@@ -5,9 +5,9 @@ use db::{Statement, sql};
 /// Makes missing partitions from the day before `$1` to `$2` days after; answers how many.
 pub(crate) const ADD_PARTITIONS: Statement = sql!(
     "engine.add_partitions",
-    writes(journal, history),
+    writes(journal, history, audit, events),
     (DATE, INT4),
-    "SELECT forge.add_partitions($1, $2)",
+    "SELECT forge.add_partitions($1, $2) + forge.add_log_partitions($1, $2)",
 );
 
 /// Partitions whose time is over on day `$1`.
@@ -15,7 +15,8 @@ pub(crate) const EXPIRED_PARTITIONS: Statement = sql!(
     "engine.list_expired_partitions",
     reads(runs),
     (DATE),
-    "SELECT parent, child, state FROM forge.expired_partitions($1)",
+    "SELECT parent, child, state FROM forge.expired_partitions($1)
+UNION ALL SELECT parent, child, state FROM forge.expired_log_partitions($1)",
 );
 
 /// Removes keys of runs that are older than `$1`, in the pages `$2` to `$3` of the table: a walk over

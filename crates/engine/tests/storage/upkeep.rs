@@ -25,7 +25,7 @@ async fn partitions_stand_ready_a_week_ahead_and_making_them_again_does_nothing(
     let again = Maintenance::new(world.db.database.clone(), queue(&world));
     assert_eq!(again.tick(later).await.unwrap().partitions_made, 0);
     let day = (later + 7 * DAY).strftime("%Y%m%d").to_string();
-    for parent in ["journal", "history_c1", "history_c7", "history_c30"] {
+    for parent in ["journal", "history_c1", "history_c7", "history_c30", "events"] {
         let there = format!("SELECT count(*) FROM pg_class WHERE relname = '{parent}_{day}'");
         assert_eq!(world.number(&there).await, 1, "{parent}_{day}");
     }
@@ -139,4 +139,28 @@ async fn the_sweep_repairs_runs_that_nothing_would_wake_and_leaves_the_others() 
     assert_eq!(world.count("timers").await, 2);
     let report = maintenance.tick(now() + Duration::from_secs(120)).await.unwrap();
     assert_eq!(report.runs_repaired, 0);
+}
+
+#[tokio::test]
+async fn answers_and_events_and_audit_rows_go_when_their_time_is_over() {
+    let world = World::new().await;
+    let fill = "INSERT INTO forge.idempotency_keys VALUES (gen_random_uuid(), gen_random_uuid(),
+            sha256('k'), sha256('r'), 'x', forge.now());
+        INSERT INTO forge.events SELECT gen_random_uuid(), gen_random_uuid(), n::date, n, 'notes',
+            '{}', 'created', NULL, 'f', NULL, '{}' FROM forge.now() n;
+        INSERT INTO forge.audit SELECT gen_random_uuid(), gen_random_uuid(), n::date, n, NULL, NULL,
+            'note.added', 'f', 'note', NULL, NULL, NULL, 'succeeded' FROM forge.now() n";
+    world.superuser.batch_execute(fill).await.unwrap();
+    let maintenance = maintenance(&world);
+    for (hours, left) in
+        [(1, [1, 1, 1]), (25, [0, 1, 1]), (10 * 24, [0, 0, 1]), (434 * 24, [0, 0, 0])]
+    {
+        maintenance.tick(now() + hours * DAY / 24).await.unwrap();
+        let counts = [
+            world.count("idempotency_keys").await,
+            world.count("events").await,
+            world.count("audit").await,
+        ];
+        assert_eq!(counts, left, "after {hours} hours");
+    }
 }

@@ -27,11 +27,13 @@ const RUN_FILE: Permission = Permission("run.write");
 #[serde(deny_unknown_fields)]
 pub(super) struct RunFile {
     /// The workflow as text.
+    #[schemars(length(min = 1))]
     document: String,
     /// What the text is: `application/yaml` or `application/json`.
     media_type: String,
     /// Name of the trigger to start at; absent: the manual trigger, else the first one.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 200))]
     trigger: Option<String>,
     /// What the trigger puts out: an object, an item, or a list of either. Absent: its pinned
     /// items when pins are used, else one empty item.

@@ -41,18 +41,23 @@ async fn a_key_outlives_a_restart(app: &mut TestApp) {
 
 #[testkit::test]
 async fn a_key_of_a_start_belongs_to_its_workflow(app: &mut TestApp) {
-    let start = async |id: &str| {
+    let start = async |id: &str, body: serde_json::Value| {
         let request = app.owner().request(Method::POST, &format!("/v1/workflows/{id}/runs"));
-        let request = request.header("idempotency-key", "nightly").json(&json!({}));
-        Reply::of(request).await.expect(202).run_id()
+        Reply::of(request.header("idempotency-key", "nightly").json(&body)).await
     };
     let one = app.publish(DOUBLE).await;
     let other =
         DOUBLE.replace("name: Double", "name: Other").replace("path: double", "path: other");
     let other = app.publish(&other).await;
-    let first = start(&one).await;
-    assert_eq!(start(&one).await, first);
-    assert_ne!(start(&other).await, first);
+    let first = start(&one, json!({})).await.expect(202);
+    let again = start(&one, json!({})).await.expect(202);
+    assert_eq!(again.text, first.text);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    // The same key with another request is a mistake of its sender, and starts nothing.
+    for (id, body) in [(&other, json!({})), (&one, json!({ "pins": true }))] {
+        start(id, body).await.refused(422, "request.key_reused");
+    }
+    assert_eq!(stored_runs(app).await, 1);
 }
 
 #[testkit::test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod audit;
 mod bad_input;
 mod branches;
 mod calls;

@@ -8,7 +8,7 @@ mod engine;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use db::testing::{TestDatabase, database};
+use db::testing::{Pooler, TestDatabase, database};
 use function::{Function, Host, Services, ServicesBuilder};
 use gateway::{Check, Parts, Server, Settings};
 use identity::{Authenticator, bootstrap};
@@ -32,6 +32,7 @@ pub(crate) struct App {
     pub(crate) served: JoinHandle<()>,
     client: reqwest::Client,
     _engine: engine::Running,
+    _pooler: Option<Pooler>,
 }
 
 /// How an [`App`] differs from the usual one.
@@ -42,6 +43,8 @@ pub(crate) struct Wanted {
     pub(crate) functions: Vec<Function>,
     pub(crate) services: ServicesBuilder,
     pub(crate) checks: Vec<Check>,
+    /// Whether transactions go through PgBouncer.
+    pub(crate) through_pooler: bool,
 }
 
 impl App {
@@ -49,9 +52,19 @@ impl App {
         Self::with(Wanted::default()).await
     }
 
+    /// One whose transactions go through PgBouncer in transaction mode.
+    pub(crate) async fn pooled() -> Self {
+        Self::with(Wanted { through_pooler: true, ..Wanted::default() }).await
+    }
+
     pub(crate) async fn with(wanted: Wanted) -> Self {
         let test = database().await;
-        let database = test.database.clone();
+        let pooler = wanted.through_pooler.then(|| Pooler::start(&test, 1));
+        let database = match &pooler {
+            // What one transaction leaves behind in the only connection, the next one meets.
+            Some(pooler) => pooler.database().await,
+            None => test.database.clone(),
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let dice: Arc<dyn Dice> = Arc::new(SystemDice);
         let key = Secret::new(KEY.to_owned());
@@ -99,7 +112,7 @@ impl App {
         )]
         let served = tokio::spawn(server.run(listener, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { test, address, services, stop, served, client, _engine: running }
+        Self { test, address, services, stop, served, client, _engine: running, _pooler: pooler }
     }
 
     /// A request without a key.
@@ -114,10 +127,19 @@ impl App {
 
     /// A key with these scopes.
     pub(crate) async fn key(&self, scopes: &[&str]) -> String {
+        self.made_key(scopes).await["key"].as_str().unwrap().to_owned()
+    }
+
+    /// What making a key with these scopes answers.
+    pub(crate) async fn made_key(&self, scopes: &[&str]) -> Value {
         let body = serde_json::json!({ "name": "test", "scopes": scopes });
         let request = self.owner(Method::POST, "/v1/api-keys").json(&body);
-        let made = expect(request, StatusCode::CREATED).await;
-        made["key"].as_str().unwrap().to_owned()
+        expect(request, StatusCode::CREATED).await
+    }
+
+    /// Sends a request that was built before.
+    pub(crate) async fn send(&self, request: reqwest::Request) -> Response {
+        self.client.execute(request).await.unwrap()
     }
 
     /// Saves and publishes a workflow; its id.

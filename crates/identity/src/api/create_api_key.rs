@@ -6,22 +6,23 @@ use kernel::{ApiKeyId, codes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::name::NAME;
 use crate::key::Key;
 use crate::model::ApiKeyView;
 use crate::store::{self, NewKeyRow};
 
-/// Scopes a key may have.
-const SCOPES_MAX: usize = 100;
+/// What a scope looks like.
+const SCOPE: &str = r"^(\*|[a-z_]{1,50}\.(\*|[a-z_]{1,50}))$";
 
 /// What the new key shall be.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewApiKey {
-    /// What its owner calls it, 1 to 200 bytes.
-    #[schemars(length(min = 1, max = 200))]
+    /// What its owner calls it, 1 to 200 characters.
+    #[schemars(length(min = 1, max = 200), regex(pattern = NAME))]
     name: String,
     /// What it allows: `*`, `workflow.*` or `workflow.read`; no more than the key that makes it.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), inner(regex(pattern = SCOPE)))]
     scopes: Vec<String>,
     /// When it ends by itself.
     #[serde(default)]
@@ -56,31 +57,19 @@ pub(super) async fn create_api_key(
         scopes: &body.scopes,
         expires_at: body.expires_at,
     };
+    cx.subject("api_key", row.id);
     let api_key = store::add_key(&mut *cx.tx().await, cx.workspace(), &row).await?;
     Ok(CreatedApiKey { api_key, key: key.text().expose().clone() })
 }
 
 fn check(wanted: &NewApiKey, own: &Scopes, now: Timestamp) -> Result<(), Problem> {
-    let mut wrong = Vec::new();
-    if wanted.name.is_empty() || wanted.name.len() > 200 || wanted.name.contains('\0') {
-        wrong.push(("/name".to_owned(), "must have 1 to 200 bytes, none of them NUL"));
-    }
-    if wanted.scopes.is_empty() || wanted.scopes.len() > SCOPES_MAX {
-        wrong.push(("/scopes".to_owned(), "must have 1 to 100 entries"));
-    }
-    for (index, scope) in wanted.scopes.iter().enumerate() {
-        if !well_formed(scope) {
-            wrong.push((format!("/scopes/{index}"), "must be `*`, `noun.*` or `noun.verb`"));
-        }
-    }
     if wanted.expires_at.is_some_and(|end| end <= now) {
-        wrong.push(("/expires_at".to_owned(), "must lie in the future"));
-    }
-    if !wrong.is_empty() {
-        let problem = Problem::new(codes::REQUEST_INVALID, "The key cannot be made like this.");
-        return Err(wrong.into_iter().fold(problem, |problem, (pointer, what)| {
-            problem.at(pointer, codes::REQUEST_INVALID, what)
-        }));
+        let (code, what) = (codes::REQUEST_INVALID, "must lie in the future");
+        return Err(Problem::new(code, format!("`/expires_at` {what}.")).at(
+            "/expires_at",
+            code,
+            what,
+        ));
     }
     match wanted.scopes.iter().find(|scope| !covers(own, scope)) {
         None => Ok(()),
@@ -88,17 +77,6 @@ fn check(wanted: &NewApiKey, own: &Scopes, now: Timestamp) -> Result<(), Problem
             codes::AUTH_FORBIDDEN,
             format!("The key this is asked with does not have the scope `{scope}` itself."),
         )),
-    }
-}
-
-fn well_formed(scope: &str) -> bool {
-    let word = |text: &str| {
-        (1..=50).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-    };
-    match scope.split_once('.') {
-        None => scope == "*",
-        Some((noun, verb)) => word(noun) && (verb == "*" || word(verb)),
     }
 }
 

@@ -10,5 +10,8 @@ use crate::store;
 #[query(GET "/v1/workspace", permission = crate::READ_WORKSPACE)]
 pub(super) async fn get_workspace(cx: &QueryContext) -> Result<WorkspaceView, Problem> {
     let found = store::find_workspace(&mut *cx.tx().await, cx.workspace()).await?;
-    found.ok_or_else(|| Problem::new(codes::REQUEST_NOT_FOUND, "The workspace was deleted."))
+    let gone = || Problem::new(codes::REQUEST_NOT_FOUND, "The workspace was deleted.");
+    let workspace = found.ok_or_else(gone)?;
+    cx.set_version(workspace.version());
+    Ok(workspace)
 }

@@ -1,17 +1,55 @@
 //! `GET /v1/api-keys`
 
-use function::{Page, PageQuery, Problem, QueryContext, query};
+use function::{Page, Problem, QueryContext, query};
+use kernel::ApiKeyId;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::model::ApiKeyView;
 use crate::store;
 
-/// The workspace's API keys, newest first, without their secrets.
+function::list_query! {
+    /// Which keys, in which order.
+    pub(super) struct ApiKeysQuery {
+        /// Only keys that still work, or only those that were revoked.
+        revoked: Option<bool>,
+        /// In which order.
+        sort: ApiKeyOrder,
+    }
+}
+
+/// An order of keys.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+enum ApiKeyOrder {
+    /// Newest first.
+    #[default]
+    #[serde(rename = "-created_at")]
+    Newest,
+    /// By name.
+    #[serde(rename = "name")]
+    Name,
+}
+
+/// The workspace's API keys, newest first unless another order is asked for, without their secrets.
 #[query(GET "/v1/api-keys", permission = crate::READ_KEYS)]
 pub(super) async fn list_api_keys(
     cx: &QueryContext,
-    query: PageQuery,
+    query: ApiKeysQuery,
 ) -> Result<Page<ApiKeyView>, Problem> {
-    let (before, rows) = (query.after()?, query.rows());
-    let rows = store::list_keys(&mut *cx.tx().await, cx.workspace(), before, rows).await?;
-    Ok(Page::of(rows, query.limit(), |key| key.id.to_string()))
+    let (workspace, revoked) = (cx.workspace(), query.revoked);
+    let mut tx = cx.tx().await;
+    match query.sort {
+        ApiKeyOrder::Newest => {
+            let page = cx.page::<ApiKeyId>(&query)?;
+            let (after, rows) = (page.after, page.rows());
+            let rows = store::list_keys(&mut tx, workspace, revoked, after, rows).await?;
+            Ok(page.of(rows, |key| key.id))
+        }
+        ApiKeyOrder::Name => {
+            let page = cx.page::<(String, ApiKeyId)>(&query)?;
+            let (after, rows) = (page.after.clone(), page.rows());
+            let rows = store::list_keys_by_name(&mut tx, workspace, revoked, after, rows).await?;
+            Ok(page.of(rows, |key| (key.name.clone(), key.id)))
+        }
+    }
 }

@@ -27,5 +27,8 @@ pub(super) async fn create_workflow(
     let publishing = cx.service::<Publishing>();
     incoming::tell_when_committed(cx);
     let mut tx = cx.tx().await;
-    service::create(&mut tx, incoming::author(cx), publishing, &incoming, query.strictness()).await
+    let (author, strictness) = (incoming::author(cx), query.strictness());
+    let saved = service::create(&mut tx, author, publishing, &incoming, strictness).await?;
+    incoming::note(cx, saved.id, saved.revision);
+    Ok(saved)
 }

@@ -36,6 +36,7 @@ pub(super) async fn get_workflow(
     query: GetQuery,
 ) -> Result<WorkflowDetail, Problem> {
     let row = service::find(&mut *cx.tx().await, cx.workspace(), &path.workflow_id).await?;
+    cx.set_version(row.view.revision);
     let document = service::stored(&row.document)?;
     let (warnings, problem) = service::look_over(&document, &cx.service::<Publishing>().registry);
     let source = query.source.map(|form| {

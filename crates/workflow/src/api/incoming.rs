@@ -1,18 +1,19 @@
 //! What the functions that save have in common: body, author, path.
 
 use function::{MutationContext, Problem, RawBody};
-use kernel::codes;
+use kernel::{WorkflowId, codes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::document::{Document, MediaType};
 use crate::observer::Publishing;
-use crate::service::{Author, Incoming, Strictness};
+use crate::service::{self, Author, Incoming, Strictness};
 
 /// Which workflow.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct WorkflowPath {
     /// The workflow's id, or its name.
+    #[schemars(length(min = 1, max = 200))]
     pub(super) workflow_id: String,
 }
 
@@ -24,6 +25,7 @@ pub(super) struct SaveQuery {
     incomplete: bool,
     /// Revision this is based on; another one is refused with `request.conflict`. Absent:
     /// whatever is there is replaced.
+    #[schemars(range(min = 1))]
     pub(super) revision: Option<i64>,
 }
 
@@ -62,6 +64,22 @@ pub(super) fn author(cx: &MutationContext) -> Author<'_> {
         clock: cx.clock(),
         dice: cx.dice(),
     }
+}
+
+/// Notes which workflow was changed, and the revision its draft has now.
+pub(super) fn note(cx: &MutationContext, workflow: WorkflowId, revision: i64) {
+    cx.subject("workflow", workflow);
+    cx.set_version(revision);
+}
+
+/// Refuses unless the draft has a revision that `if-match` names, where the request has it: one
+/// more look, whose answer holds for the whole transaction.
+pub(super) async fn require(cx: &MutationContext, workflow: &str) -> Result<(), Problem> {
+    if !cx.expects_version() {
+        return Ok(());
+    }
+    let row = service::find(&mut *cx.tx().await, cx.workspace(), workflow).await?;
+    cx.require_version(row.view.revision)
 }
 
 /// Tells the observers once the transaction is committed.

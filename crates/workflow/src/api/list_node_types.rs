@@ -1,19 +1,12 @@
 //! `GET /v1/node-types`
 
-use function::{Problem, QueryContext, query};
+use function::{Page, PageQuery, Problem, QueryContext, query};
 use kernel::{Value, json};
 use node::{EffectClass, NodeType};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::observer::Publishing;
-
-/// Every node type of this program.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct NodeTypes {
-    /// Sorted by name and version.
-    items: Vec<NodeTypeView>,
-}
 
 /// A node type.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -40,11 +33,16 @@ pub(super) struct NodeTypeView {
     example: Value,
 }
 
-/// The node types workflows are made of.
+/// The node types workflows are made of, sorted by name and version.
 #[query(GET "/v1/node-types", permission = crate::READ)]
-pub(super) async fn list_node_types(cx: &QueryContext) -> Result<NodeTypes, Problem> {
+pub(super) async fn list_node_types(
+    cx: &QueryContext,
+    query: PageQuery,
+) -> Result<Page<NodeTypeView>, Problem> {
     let registry = &cx.service::<Publishing>().registry;
-    Ok(NodeTypes { items: registry.iter().map(view).collect() })
+    let key = |kind: &&NodeType| (kind.about.name.to_owned(), kind.about.version);
+    let Page { items, next } = cx.page(&query)?.of_all(registry.iter(), key);
+    Ok(Page { items: items.into_iter().map(view).collect(), next })
 }
 
 fn view(kind: &NodeType) -> NodeTypeView {

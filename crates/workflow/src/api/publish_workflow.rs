@@ -14,6 +14,7 @@ use crate::service;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PublishQuery {
     /// Revision that shall be published; another one is refused with `request.conflict`.
+    #[schemars(range(min = 1))]
     revision: Option<i64>,
 }
 
@@ -33,7 +34,10 @@ pub(super) async fn publish_workflow(
 ) -> Result<PublishedView, Problem> {
     let publishing = cx.service::<Publishing>();
     incoming::tell_when_committed(cx);
-    let mut tx = cx.tx().await;
     let (author, workflow) = (incoming::author(cx), &path.workflow_id);
-    service::publish(&mut tx, author, publishing, workflow, query.revision).await
+    incoming::require(cx, workflow).await?;
+    let mut tx = cx.tx().await;
+    let published = service::publish(&mut tx, author, publishing, workflow, query.revision).await?;
+    incoming::note(cx, published.id, published.revision);
+    Ok(published)
 }
