@@ -60,6 +60,8 @@ const GROUPS = [
   { name: "fanout", class: "pure", concurrency: 1 },
   { name: "start", concurrency: 32 },
   { name: "queue", concurrency: 4 },
+  ...["query", "mutation"].flatMap((kind) =>
+    [32, 256].map((concurrency) => ({ name: "api", class: kind, concurrency }))),
 ];
 
 const { values: options } = parseArgs({

@@ -89,11 +89,11 @@ impl App {
         crate::main_of(self)
     }
 
-    /// Refuses what collides.
+    /// Refuses what collides; [`App::serve`] asks it first.
     ///
     /// # Errors
     /// `config.invalid` that names the first collision.
-    pub(crate) fn check(&self) -> Result<(), Problem> {
+    pub fn check(&self) -> Result<(), Problem> {
         let functions = self.all_functions();
         once("function", functions.iter().map(|function| function.name))?;
         once("route", functions.iter().map(|f| format!("{} {}", f.method.as_str(), f.path)))?;

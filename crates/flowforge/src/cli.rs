@@ -115,9 +115,9 @@ pub(crate) struct Bench {
     /// Requests in flight [default: what the workload is judged by].
     #[arg(long)]
     pub(crate) concurrency: Option<usize>,
-    /// Effect class of the steps.
-    #[arg(long, value_enum, default_value_t = StepClass::External)]
-    pub(crate) class: StepClass,
+    /// Of `steps` and `fanout`: the effect class of the steps. Of `api`: what is called.
+    #[arg(long, value_enum)]
+    pub(crate) class: Option<Class>,
     /// Print one JSON object instead of lines for people.
     #[arg(long)]
     pub(crate) json: bool,
@@ -136,13 +136,56 @@ pub(crate) enum Workload {
     Start,
     /// Enqueueing and draining jobs that do nothing.
     Queue,
+    /// One simple call of the API.
+    Api,
+}
+
+/// Which kind of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Class {
+    /// Each step waits until everything before it is durable (what `steps` and `fanout` are without
+    /// a word).
+    External,
+    /// Steps wait for nothing.
+    Pure,
+    /// Reading one workflow (what `api` is without a word).
+    Query,
+    /// Saving one workflow.
+    Mutation,
+}
+
+impl Class {
+    /// As steps.
+    pub(crate) fn of_steps(class: Option<Self>) -> StepClass {
+        match class {
+            Some(Self::Pure) => StepClass::Pure,
+            _ => StepClass::External,
+        }
+    }
+
+    /// As calls of the API.
+    pub(crate) fn of_api(class: Option<Self>) -> ApiClass {
+        match class {
+            Some(Self::Mutation) => ApiClass::Mutation,
+            _ => ApiClass::Query,
+        }
+    }
 }
 
 /// Effect class of the steps of a workload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StepClass {
     /// Each step waits until everything before it is durable.
     External,
     /// Steps wait for nothing.
     Pure,
+}
+
+/// What the API's workload calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ApiClass {
+    /// One workflow is read.
+    Query,
+    /// One workflow is saved.
+    Mutation,
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard as StdGuard, PoisonError};
 
 use db::{Database, Tx};
 use kernel::{Clock, Dice, Problem, WorkspaceId};
-use queue::{NewJob, Priority};
+use queue::{Hints, NewJob, Priority};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
@@ -133,7 +133,11 @@ impl MutationContext {
     /// Adds a job, which exists when the mutation commits, or never. It is sent with the commit and
     /// costs no round trip. A job whose key is taken is not added.
     pub fn enqueue(&self, lane: &'static str, priority: Priority, job: NewJob) {
-        lock(&self.outbox).jobs.push(Enqueued { lane, priority, job });
+        let mut outbox = lock(&self.outbox);
+        if outbox.jobs.is_empty() {
+            self.after_commit(|services| services.find().into_iter().for_each(Hints::tell));
+        }
+        outbox.jobs.push(Enqueued { lane, priority, job });
     }
 
     /// Tells whoever looks on that something changed; sent with the commit.

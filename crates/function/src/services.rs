@@ -19,11 +19,15 @@ impl Services {
     /// # Panics
     /// When the binary did not put it in: a mistake in the wiring that every call shows.
     pub fn get<T: Send + Sync + 'static>(&self) -> &T {
-        let service = self.0.get(&TypeId::of::<T>()).and_then(|service| service.downcast_ref());
-        let Some(service) = service else {
+        let Some(service) = self.find() else {
             panic!("the binary wires no service of type {}", type_name::<T>());
         };
         service
+    }
+
+    /// The service of this type, where the binary may do without.
+    pub fn find<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref()
     }
 }
 

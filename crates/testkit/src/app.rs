@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use db::testing::{self, TestDatabase};
-use flowforge::{Config, System, Use};
+use flowforge::{App, Config, System, Use};
 use futures::FutureExt as _;
 use kernel::{Clock as _, Value};
 use tokio_postgres::Client;
@@ -36,6 +36,7 @@ pub struct TestApp {
     members: Vec<Member>,
     client: reqwest::Client,
     settings: Vec<(&'static str, String)>,
+    application: App,
     code_host: Option<PathBuf>,
     errors_before: usize,
 }
@@ -81,6 +82,18 @@ impl TestApp {
     /// # Panics
     /// When it does not start.
     pub async fn start_with(settings: &[(&'static str, String)], program: Option<&str>) -> Self {
+        Self::start_app(App::new(), settings, program).await
+    }
+
+    /// As [`TestApp::start_with`], of an application of one's own.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_app(
+        application: App,
+        settings: &[(&'static str, String)],
+        program: Option<&str>,
+    ) -> Self {
         log::start();
         let errors_before = log::mark();
         let database = testing::database().await;
@@ -110,6 +123,7 @@ impl TestApp {
             members: Vec::new(),
             client: reqwest::Client::builder().no_proxy().build().expect("a client can be made"),
             settings: all,
+            application,
             code_host: program.map(PathBuf::from),
             errors_before,
         };
@@ -129,7 +143,7 @@ impl TestApp {
         let config = Config::of_settings(&settings).unwrap_or_else(|problem| panic!("{problem}"));
         let host = |program: &PathBuf| (program.clone(), vec!["code-host".to_owned()]);
         let code_host = self.code_host.as_ref().map(host);
-        let uses = Use { private_database: false, code_host, ..Use::everything() };
+        let uses = Use { private_database: false, code_host, ..Use::of(self.application.clone()) };
         let started = System::start(&config, uses).await;
         started.unwrap_or_else(|problem| panic!("the member does not start: {problem}"))
     }

@@ -1,11 +1,11 @@
-//! The load of a measurement: a closed loop of HTTP requests over keep-alive connections.
+//! The load of a measurement: HTTP requests over keep-alive connections, in a closed loop (each as
+//! soon as the one before is answered) or as users send them (each so often).
 //!
 //! It runs in a process of its own, so that its CPU is not counted as the server's. One thread, one
 //! task a connection, requests built once: on a small machine whatever it takes is taken away from
 //! what it measures. It understands just enough of HTTP/1.1 for our own server.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::Clock;
@@ -21,7 +21,10 @@ pub(crate) struct Load {
     /// Where the server listens.
     #[arg(long)]
     pub(crate) address: SocketAddr,
-    /// Path of the request.
+    /// Method of the request.
+    #[arg(long, default_value = "POST")]
+    pub(crate) method: String,
+    /// Path of the request; `{n}` in it is the number of the connection.
     #[arg(long)]
     pub(crate) path: String,
     /// Body of the request: JSON.
@@ -36,7 +39,17 @@ pub(crate) struct Load {
     /// Length of the warm-up before it, in milliseconds.
     #[arg(long)]
     pub(crate) warm_up_ms: u64,
+    /// Milliseconds from one request of a connection to the next, counted from when it was due; 0: as
+    /// soon as the one before is answered.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) every_ms: u64,
+    /// The API key to show; from the environment, because arguments are seen by everybody.
+    #[arg(long, env = KEY, hide_env_values = true)]
+    pub(crate) key: Option<String>,
 }
+
+/// Where the key comes from.
+const KEY: &str = "FLOWFORGE_BENCH_KEY";
 
 /// What a load saw.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,10 +58,16 @@ pub(crate) struct Seen {
     pub(crate) answered: u64,
     /// Requests answered otherwise or not at all, within the measurement.
     pub(crate) errors: u64,
+    /// Those of them that were asked to come again later: 429 or 503 with `retry-after`.
+    #[serde(default)]
+    pub(crate) refused: u64,
     /// Length of the measurement in seconds.
     pub(crate) seconds: f64,
     /// Half of the answers took no longer, in milliseconds.
     pub(crate) p50_ms: f64,
+    /// All but one in twenty took no longer, in milliseconds.
+    #[serde(default)]
+    pub(crate) p95_ms: f64,
     /// All but one in a hundred took no longer, in milliseconds.
     pub(crate) p99_ms: f64,
     /// The first answer that was an error, if any.
@@ -61,9 +80,12 @@ pub(crate) const BEGUN: &str = "begun";
 impl Load {
     /// The flags from which another process reads this load.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Self { address, path, body, connections, measure_ms, warm_up_ms } = self;
+        let Self { address, method, path, body, connections, measure_ms, warm_up_ms, .. } = self;
+        let every_ms = self.every_ms;
         vec![
             format!("--address={address}"),
+            format!("--method={method}"),
+            format!("--every-ms={every_ms}"),
             format!("--path={path}"),
             format!("--body={body}"),
             format!("--connections={connections}"),
@@ -72,16 +94,23 @@ impl Load {
         ]
     }
 
+    /// The key, as another process reads it.
+    pub(crate) fn environment(&self) -> Option<(&'static str, &str)> {
+        self.key.as_deref().map(|key| (KEY, key))
+    }
+
     /// Sends the load, calling `begun` when the warm-up is over.
     pub(crate) async fn send(&self, begun: impl FnOnce()) -> Seen {
         let clock = SystemClock;
         let start = clock.monotonic();
         let begin = start + Duration::from_millis(self.warm_up_ms);
         let end = begin + Duration::from_millis(self.measure_ms);
-        let request: Arc<[u8]> = self.request().into();
+        let every = Duration::from_millis(self.every_ms);
         let mut connections = JoinSet::new();
-        for _ in 0..self.connections {
-            connections.spawn(connection(self.address, Arc::clone(&request), begin, end));
+        for number in 0..self.connections {
+            let share = number as f64 / self.connections as f64;
+            let pace = Pace { due: start + every.mul_f64(share), every, begin, end };
+            connections.spawn(connection(self.address, self.request(number), pace));
         }
         let mut all = Samples::default();
         let warm = tokio::time::timeout(begin - start, std::future::pending::<()>());
@@ -94,37 +123,55 @@ impl Load {
         all.seen(Duration::from_millis(self.measure_ms))
     }
 
-    fn request(&self) -> Vec<u8> {
-        let Self { address, path, body, .. } = self;
+    fn request(&self, number: usize) -> Vec<u8> {
+        let Self { address, method, body, .. } = self;
+        let path = self.path.replace("{n}", &number.to_string());
+        let body = body.replace("{n}", &number.to_string());
         let length = body.len();
+        let key = match &self.key {
+            Some(key) => format!("authorization: Bearer {key}\r\n"),
+            None => String::new(),
+        };
         format!(
-            "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{key}content-type: application/json\r\n\
              content-length: {length}\r\n\r\n{body}"
         )
         .into_bytes()
     }
 }
 
-/// Sends one request after another until the end; reconnects when the server closes.
-async fn connection(
-    address: SocketAddr,
-    request: Arc<[u8]>,
+/// When a connection sends.
+struct Pace {
+    /// When its first request is due.
+    due: Duration,
+    /// From one request to the next; zero: as soon as the one before is answered.
+    every: Duration,
+    /// When the measurement begins, and when it ends.
     begin: Duration,
     end: Duration,
-) -> Samples {
+}
+
+/// Sends one request after another until the end; reconnects when the server closes.
+async fn connection(address: SocketAddr, request: Vec<u8>, pace: Pace) -> Samples {
     let clock = SystemClock;
     let mut samples = Samples::default();
-    let mut buffer = Vec::with_capacity(64 * 1024);
-    let mut stream = None;
+    let mut buffer = Vec::with_capacity(16 * 1024);
+    let (mut stream, mut due) = (None, pace.due);
     loop {
-        let sent = clock.monotonic();
-        if sent >= end {
+        let now = clock.monotonic();
+        // Who waits for its turn is late from when it was due: a slow server must not slow the users.
+        let sent = if pace.every.is_zero() { now } else { due };
+        if sent >= pace.end {
             return samples;
         }
+        if let Some(early) = sent.checked_sub(now) {
+            let _due = tokio::time::timeout(early, std::future::pending::<()>()).await;
+        }
+        due += pace.every;
         let outcome = exchange(&mut stream, address, &request, &mut buffer).await;
         let now = clock.monotonic();
         // Whatever spans a border of the measurement is left out of it.
-        if sent >= begin && now < end {
+        if sent >= pace.begin && now < pace.end {
             samples.record(outcome, now - sent);
         }
     }
@@ -136,7 +183,7 @@ async fn exchange(
     address: SocketAddr,
     request: &[u8],
     buffer: &mut Vec<u8>,
-) -> Result<(), String> {
+) -> Result<(), Failed> {
     let mut open = match stream.take() {
         Some(open) => open,
         None => {
@@ -152,13 +199,31 @@ async fn exchange(
     }
     match answer.status {
         200..=299 => Ok(()),
-        status => Err(format!("{status} {}", String::from_utf8_lossy(&buffer[answer.body_at..]))),
+        status => {
+            let what = format!("{status} {}", String::from_utf8_lossy(&buffer[answer.body_at..]));
+            Err(Failed { what, later: answer.later && matches!(status, 429 | 503) })
+        }
+    }
+}
+
+/// Why a request has no good answer.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Failed {
+    what: String,
+    /// Whether the server asked to come again later.
+    later: bool,
+}
+
+impl From<String> for Failed {
+    fn from(what: String) -> Self {
+        Self { what, later: false }
     }
 }
 
 struct Answer {
     status: u16,
     closes: bool,
+    later: bool,
     body_at: usize,
 }
 
@@ -173,6 +238,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Ans
     let text = std::str::from_utf8(&buffer[..head]).map_err(|_| "the head is no text")?;
     let status = text.get(9..12).and_then(|digits| digits.parse().ok()).ok_or("no status line")?;
     let length = header(text, "content-length").and_then(|length| length.parse::<usize>().ok());
+    let later = header(text, "retry-after").is_some();
     let closes = header(text, "connection").is_some_and(|value| value == "close");
     match length {
         Some(length) => {
@@ -187,7 +253,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Ans
             }
         }
     }
-    Ok(Answer { status, closes, body_at: head })
+    Ok(Answer { status, closes, later, body_at: head })
 }
 
 async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), String> {
@@ -214,19 +280,21 @@ fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 pub(crate) struct Samples {
     answered_us: Vec<u32>,
     errors: u64,
+    refused: u64,
     first_error: Option<String>,
 }
 
 impl Samples {
     /// Counts one request.
-    pub(crate) fn record(&mut self, outcome: Result<(), String>, took: Duration) {
+    pub(crate) fn record(&mut self, outcome: Result<(), Failed>, took: Duration) {
         match outcome {
             Ok(()) => {
                 self.answered_us.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
             }
-            Err(what) => {
+            Err(failed) => {
                 self.errors += 1;
-                self.first_error.get_or_insert(what);
+                self.refused += u64::from(failed.later);
+                self.first_error.get_or_insert(failed.what);
             }
         }
     }
@@ -235,6 +303,7 @@ impl Samples {
     pub(crate) fn add(&mut self, other: Self) {
         self.answered_us.extend(other.answered_us);
         self.errors += other.errors;
+        self.refused += other.refused;
         self.first_error = self.first_error.take().or(other.first_error);
     }
 
@@ -244,8 +313,10 @@ impl Samples {
         Seen {
             answered: self.answered_us.len() as u64,
             errors: self.errors,
+            refused: self.refused,
             seconds: measured.as_secs_f64(),
             p50_ms: percentile_ms(&self.answered_us, 50),
+            p95_ms: percentile_ms(&self.answered_us, 95),
             p99_ms: percentile_ms(&self.answered_us, 99),
             first_error: self.first_error,
         }
@@ -295,7 +366,7 @@ mod tests {
         let address = server(&[
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfull",
+            "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfull",
         ])
         .await;
         let (mut stream, mut buffer) = (None, Vec::new());
@@ -304,7 +375,7 @@ mod tests {
             assert!(stream.is_some(), "the connection is kept");
         }
         let refused = exchange(&mut stream, address, b"x", &mut buffer).await;
-        assert_eq!(refused, Err("503 full".to_owned()));
+        assert_eq!(refused, Err(Failed { what: "503 full".to_owned(), later: true }));
         assert!(stream.is_none(), "the connection was to be closed");
     }
 }

@@ -4,6 +4,7 @@
 //! folder (or on the configured one). The load comes from a process of its own. Counters are read
 //! when the warm-up ends and when the load ends, so that both sides of a ratio saw the same machine.
 
+mod api;
 pub(crate) mod load;
 mod meter;
 mod queue;
@@ -23,7 +24,7 @@ use reqwest::Method;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::cli::{Bench, Workload};
+use crate::cli::{Bench, Class, Workload};
 use crate::client::Client;
 use crate::config::Config;
 use crate::keys;
@@ -57,16 +58,28 @@ async fn measure(config: &Config, system: &System, command: &Bench) -> Result<Re
     let raw = store::raw(system.database(), &SystemClock).await?;
     let concurrency = command.concurrency.unwrap_or(default_concurrency(command.workload));
     let seconds = command.seconds.max(1);
-    let (seen, spent, units) = match Called::of(command.workload, command.class) {
+    let mut overhead = None;
+    let called = Called::of(command.workload, Class::of_steps(command.class));
+    let (seen, spent, units) = match called {
+        _ if command.workload == Workload::Api => {
+            let class = Class::of_api(command.class);
+            let load = api::prepare(config, system, class, concurrency, seconds).await?;
+            overhead = Some(api::overhead(config, system).await?);
+            let (seen, spent) = send(system, &load).await?;
+            (seen, spent, 1)
+        }
         Some(called) => {
             publish(config, system, &called).await?;
             let load = Load {
                 address: system.address(),
+                method: "POST".to_owned(),
                 path: format!("/hooks/default/{}", called.path),
                 body: called.body.to_owned(),
                 connections: concurrency,
                 measure_ms: seconds * 1000,
                 warm_up_ms: seconds * 200,
+                every_ms: 0,
+                key: None,
             };
             let (seen, spent) = send(system, &load).await?;
             (seen, spent, called.units)
@@ -84,6 +97,7 @@ async fn measure(config: &Config, system: &System, command: &Bench) -> Result<Re
         workload: name(command.workload),
         rate: (seen.answered * units) as f64 / seen.seconds,
         p50_ms: seen.p50_ms,
+        p95_ms: seen.p95_ms,
         p99_ms: seen.p99_ms,
         errors: seen.errors,
         concurrency,
@@ -95,13 +109,15 @@ async fn measure(config: &Config, system: &System, command: &Bench) -> Result<Re
         rss_mb: meter::resident_mib(),
         c1_ms: raw.c1_ms,
         a100_rows_per_s: raw.a100_rows_per_s,
+        authenticate_us: overhead.as_ref().map(|overhead| overhead.authenticate_us),
+        call_us: overhead.as_ref().map(|overhead| overhead.call_us),
     })
 }
 
 /// What a workload is judged by.
 fn default_concurrency(workload: Workload) -> usize {
     match workload {
-        Workload::Webhook | Workload::Start => 32,
+        Workload::Webhook | Workload::Start | Workload::Api => 32,
         Workload::Steps => 128,
         Workload::Fanout => 1,
         Workload::Queue => 4,
@@ -115,6 +131,7 @@ fn name(workload: Workload) -> &'static str {
         Workload::Fanout => "fanout",
         Workload::Start => "start",
         Workload::Queue => "queue",
+        Workload::Api => "api",
     }
 }
 
@@ -133,6 +150,7 @@ async fn send(system: &System, load: &Load) -> Result<(Seen, Spent), Problem> {
     let mut child = Command::new(program)
         .arg("bench-load")
         .args(load.arguments())
+        .envs(load.environment())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -16,8 +16,8 @@ const LANE: &str = "bench";
 /// Jobs of one enqueue, and of one claim.
 const ENQUEUED_AT_ONCE: usize = 1_000;
 const CLAIMED_AT_ONCE: u32 = 500;
-/// Jobs enqueued ahead for each second of the measurement.
-const JOBS_PER_SECOND: usize = 30_000;
+/// Jobs enqueued ahead for each second of the measurement: about as many as are drained in one.
+const JOBS_PER_SECOND: usize = 150_000;
 
 /// Drains for at most `seconds`; the samples are whole batches, counted by their jobs.
 ///
@@ -75,7 +75,7 @@ async fn drain(queue: Queue, end: Duration) -> Samples {
         match done {
             Ok(0) => break,
             Ok(jobs) => (0..jobs).for_each(|_| samples.record(Ok(()), took)),
-            Err(problem) => samples.record(Err(problem.to_string()), took),
+            Err(problem) => samples.record(Err(problem.to_string().into()), took),
         }
     }
     samples

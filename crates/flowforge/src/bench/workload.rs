@@ -84,7 +84,7 @@ impl Called {
             Workload::Fanout => {
                 Self { document: fan_out(class), path: "bench-fanout", body: small, units: 1 }
             }
-            Workload::Queue => return None,
+            Workload::Queue | Workload::Api => return None,
         })
     }
 }
