@@ -116,3 +116,30 @@ async fn an_action_is_done_once_and_again_when_its_process_died() {
     let again = world.call(&send_note::FUNCTION, Some("k"), NOTE).await.unwrap();
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
 }
+
+#[tokio::test]
+async fn a_first_that_committed_unseen_keeps_the_second_from_being_done() {
+    let world = World::new(Gate::closed()).await;
+    let request = Request {
+        idempotency_key: Some("k".to_owned()),
+        body: NOTE.as_bytes().to_vec(),
+        ..Request::default()
+    };
+    let swift = host(&world.test.database, Gate::open());
+    let first = swift.call(&add_note::FUNCTION, &caller(), &request).await.unwrap();
+    // As if the first had committed after the second looked and before it took the lock.
+    let superuser = world.test.superuser().await;
+    let hide = "CREATE TABLE hidden AS SELECT * FROM forge.idempotency_keys;
+        DELETE FROM forge.idempotency_keys";
+    superuser.batch_execute(hide).await.unwrap();
+    let show = async {
+        world.wait_begun(1).await;
+        let show = "INSERT INTO forge.idempotency_keys SELECT * FROM hidden";
+        superuser.batch_execute(show).await.unwrap();
+        world.open();
+    };
+    let (second, ()) = tokio::join!(world.call(&add_note::FUNCTION, Some("k"), NOTE), show);
+    let second = second.unwrap();
+    assert_eq!((second.body, second.status), (first.body, first.status));
+    assert_eq!(world.left().await, [1, 1, 1, 1, 1]);
+}
