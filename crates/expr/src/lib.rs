@@ -28,6 +28,7 @@ mod purity;
 mod ration;
 mod realm;
 mod references;
+pub mod rename;
 mod scope;
 pub mod script;
 mod split;

@@ -7,6 +7,7 @@
 //! wrapped in later.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use kernel::{Problem, codes};
 use rquickjs::{Context, Ctx, Exception, Runtime, context::intrinsic};
@@ -45,6 +46,19 @@ pub(crate) fn split(body: &str, offset: usize) -> Result<Vec<Piece>, Problem> {
         pieces.push(Piece::Text(body[at..].to_owned()));
     }
     Ok(pieces)
+}
+
+/// Where the scripts of a text stand, braces excluded.
+pub(crate) fn scripts(body: &str) -> Result<Vec<Range<usize>>, Problem> {
+    let mut scripts = Vec::new();
+    let mut at = 0;
+    while let Some(open) = body[at..].find("{{").map(|found| at + found) {
+        let start = open + 2;
+        let (_, end) = script_at(&body[start..], 0)?;
+        scripts.push(start..start + end - 2);
+        at = start + end;
+    }
+    Ok(scripts)
 }
 
 /// The script at the beginning of `rest`, and where the text after its `}}` begins.

@@ -190,9 +190,67 @@ async fn done(app: &App, function: &Function, round: usize) -> RequestBuilder {
             let id = app.save(&yaml).await;
             body(at(&id), yaml)
         }
-        "publish_workflow" => at(&app.save(&yaml).await),
+        "publish_workflow" | "archive_workflow" | "unarchive_workflow" | "unpublish_workflow"
+        | "delete_workflow" => at(&app.save(&yaml).await),
+        "patch_workflow" => at(&app.save(&yaml).await).json(&serde_json::json!({ "tags": ["a"] })),
+        "duplicate_workflow" => at(&app.save(&yaml).await).json(&serde_json::json!({})),
+        "publish_version" | "restore_version" => at_parts(app, function, &app.publish(&yaml).await),
+        "replace_node" | "patch_node" | "remove_node" | "add_node" | "add_connection"
+        | "remove_connection" => part(app, function, &yaml).await,
+        "import_workflows" => {
+            let file = serde_json::json!({ "path": "suite.yaml", "text": yaml });
+            at("").json(&serde_json::json!({ "files": [file] }))
+        }
+        "create_project" => at("").json(&serde_json::json!({ "name": format!("Round {round}") })),
+        "update_project" => {
+            let name = format!("Round {round}");
+            at(&project(app, &name).await).json(&serde_json::json!({ "description": "Changed." }))
+        }
+        "delete_project" => at(&project(app, &format!("Round {round}")).await),
         other => panic!("the suite does not know how {other} is called: say it here"),
     }
+}
+
+/// A request about a part of this workflow that is there.
+fn at_parts(app: &App, function: &Function, workflow: &str) -> RequestBuilder {
+    app.owner(method(function), &parts(function.path, workflow))
+}
+
+/// The path with what a workflow of the suite has.
+fn parts(path: &str, workflow: &str) -> String {
+    path.replace("{workflow_id}", workflow)
+        .replace("{version}", "1")
+        .replace("{node}", "Spare")
+        .replace("{connection}", "Start%20-%3E%20Spare")
+}
+
+/// A request that changes a node or a connection of a new workflow.
+async fn part(app: &App, function: &Function, yaml: &str) -> RequestBuilder {
+    let two = yaml.replace(" }]", " }, { name: Spare, type: core.no_op }]");
+    let connected = format!("{two}connections: [ Start -> Spare ]\n");
+    let node = serde_json::json!({ "name": "Spare", "type": "core.no_op", "notes": "changed" });
+    let (workflow, body) = match function.name {
+        "add_node" => (app.save(yaml).await, Some(node)),
+        "replace_node" => (app.save(&two).await, Some(node)),
+        "patch_node" => (app.save(&two).await, Some(serde_json::json!({ "notes": "changed" }))),
+        "add_connection" => {
+            let ends = serde_json::json!({ "from": "Start", "to": "Spare" });
+            (app.save(&two).await, Some(ends))
+        }
+        _ => (app.save(&connected).await, None),
+    };
+    let request = at_parts(app, function, &workflow);
+    match body {
+        Some(body) => request.json(&body),
+        None => request,
+    }
+}
+
+/// A project of this name; its id.
+async fn project(app: &App, name: &str) -> String {
+    let body = serde_json::json!({ "name": name });
+    let made = app.owner(Method::POST, "/v1/projects").json(&body);
+    expect(made, StatusCode::CREATED).await["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -311,12 +369,12 @@ async fn every_read_has_an_entity_tag_and_is_not_sent_twice() {
 }
 
 async fn reads_have_entity_tags(app: App) {
-    let id =
-        app.publish("format: 1\nname: Read\nnodes: [{ name: Start, type: core.manual }]\n").await;
+    let yaml = "format: 1\nname: Read\nnodes: [{ name: Spare, type: core.manual }]\n";
+    let id = app.publish(yaml).await;
     for function in gateway::functions().iter().filter(|f| f.method == function::Method::Get) {
         let path = path(function);
         let at = match function.path.contains("{workflow_id}") {
-            true => path.replace("0190a000-0000-7000-8000-000000000000", &id),
+            true => parts(function.path, &id),
             false if function.path.contains('{') => continue,
             false => path,
         };

@@ -96,6 +96,10 @@ codes! {
     NODE_LIMIT = "node.limit" 422 "The node's output is larger than allowed" final;
     NODE_PARAMETER = "node.parameter" 422 "A parameter of the node is not valid" final;
     NODE_TIMEOUT = "node.timeout" 504 "The node ran longer than allowed" final;
+    PROJECT_DEFAULT = "project.default" 409 "The default project stays" final;
+    PROJECT_NAME_TAKEN = "project.name_taken" 409 "Another project has this name" final;
+    PROJECT_NOT_EMPTY = "project.not_empty" 409 "The project has workflows in it" final;
+    PROJECT_NOT_FOUND = "project.not_found" 404 "There is no such project" final;
     REQUEST_BODY_TOO_LARGE = "request.body_too_large" 413 "The body is larger than allowed" final;
     REQUEST_CONFLICT = "request.conflict" 409 "Somebody else changed it first" final;
     REQUEST_CURSOR = "request.cursor" 422 "The cursor is not of this list" final;
@@ -120,16 +124,20 @@ codes! {
     SERVER_ADDRESS_IN_USE = "server.address_in_use" 409 "The address to listen on is taken" final;
     SERVER_OVERLOADED = "server.overloaded" 503 "The server is at its limit" retry;
     STORAGE_FULL = "storage.full" 503 "The disk is full" retry;
+    WORKFLOW_ARCHIVED = "workflow.archived" 409 "The workflow is archived" final;
     WORKFLOW_BACK_EDGE = "workflow.back_edge" 422 "A back edge closes no loop" final;
     WORKFLOW_BAD_NAME = "workflow.bad_name" 422 "A name is empty, too long or not printable" final;
+    WORKFLOW_CONNECTION_NOT_FOUND = "workflow.connection_not_found" 404 "There is no such connection" final;
     WORKFLOW_CYCLE = "workflow.cycle" 422 "The workflow has a cycle" final;
     WORKFLOW_DANGLING_CONNECTION = "workflow.dangling_connection" 422 "A connection names a node that does not exist" final;
     WORKFLOW_DUPLICATE_CONNECTION = "workflow.duplicate_connection" 422 "A connection stands there twice" final;
     WORKFLOW_DUPLICATE_NODE = "workflow.duplicate_node" 422 "Two nodes have the same name" final;
+    WORKFLOW_IMPORT_FAILED = "workflow.import_failed" 422 "A file of the import is not a workflow that can be stored" final;
     WORKFLOW_INVALID = "workflow.invalid" 422 "The workflow is not valid" final;
     WORKFLOW_MALFORMED = "workflow.malformed" 400 "The document cannot be parsed" final;
     WORKFLOW_NAME_TAKEN = "workflow.name_taken" 409 "Another workflow has this name" final;
     WORKFLOW_NO_TRIGGER = "workflow.no_trigger" 422 "Nothing starts the workflow" final;
+    WORKFLOW_NODE_NOT_FOUND = "workflow.node_not_found" 404 "The workflow has no such node" final;
     WORKFLOW_NOT_FOUND = "workflow.not_found" 404 "There is no such workflow" final;
     WORKFLOW_NOT_PUBLISHED = "workflow.not_published" 409 "The workflow has no published version" final;
     WORKFLOW_NOT_UPSTREAM = "workflow.not_upstream" 422 "An expression refers to a node that does not run before it" final;
@@ -138,6 +146,7 @@ codes! {
     WORKFLOW_UNKNOWN_PORT = "workflow.unknown_port" 422 "The node has no such port" final;
     WORKFLOW_UNKNOWN_TYPE = "workflow.unknown_type" 422 "There is no such node type" final;
     WORKFLOW_UNREACHABLE_NODE = "workflow.unreachable_node" 422 "No trigger leads to the node" final;
+    WORKFLOW_VERSION_NOT_FOUND = "workflow.version_not_found" 404 "The workflow has no such version" final;
 }
 
 #[cfg(test)]

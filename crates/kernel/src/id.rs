@@ -72,6 +72,8 @@ macro_rules! ids {
 ids! {
     /// A tenant.
     WorkspaceId;
+    /// A folder of workflows.
+    ProjectId;
     /// A workflow, whatever its version.
     WorkflowId;
     /// One immutable version of a workflow.

@@ -17,7 +17,9 @@ pub mod suggest;
 
 pub use clock::{Clock, Dice};
 pub use codes::Code;
-pub use id::{ApiKeyId, MemberId, PrincipalId, RunId, VersionId, WorkflowId, WorkspaceId};
+pub use id::{
+    ApiKeyId, MemberId, PrincipalId, ProjectId, RunId, VersionId, WorkflowId, WorkspaceId,
+};
 pub use item::{Item, ItemSource, Items, Pairing};
 pub use json::{Object, Value};
 pub use problem::{Current, FieldProblem, Problem};

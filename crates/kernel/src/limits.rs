@@ -5,7 +5,7 @@ pub const JSON_DEPTH_MAX: usize = 120;
 /// Bytes of a request body on the JSON API (a setting of the gateway).
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Nodes in one workflow.
-pub const NODES_MAX: usize = 2_000;
+pub const NODES_MAX: usize = 5_000;
 /// Bytes of a node's or a workflow's name.
 pub const NAME_BYTES_MAX: usize = 200;
 /// Items one activation may put on one output (a setting of the engine).

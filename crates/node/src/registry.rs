@@ -51,6 +51,13 @@ impl NodeType {
     }
 }
 
+impl NodeType {
+    /// Whether this parameter holds code, which may refer to nodes: its schema says `x-code`.
+    pub fn is_code(&self, parameter: &str) -> bool {
+        (self.schema)()["properties"][parameter].get("x-code").is_some()
+    }
+}
+
 /// A set of node types.
 #[derive(Clone, Default)]
 pub struct Registry {

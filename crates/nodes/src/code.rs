@@ -23,6 +23,7 @@ pub(crate) struct Code {
     run: Run,
     /// The body of a function. Run once, it returns a list of items (or one object); run for each
     /// item, one object, or null to leave the item out.
+    #[schemars(extend("x-code" = "javascript"))]
     code: String,
     /// How long it may run. Never longer than the node's own timeout.
     #[serde(default = "ten_seconds")]

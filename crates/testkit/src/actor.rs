@@ -51,6 +51,16 @@ impl Actor {
         Reply::of(self.request(Method::POST, path).json(body)).await
     }
 
+    /// A call with JSON, of any method.
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Reply {
+        Reply::of(self.request(method, path).json(body)).await
+    }
+
+    /// `DELETE`
+    pub async fn delete(&self, path: &str) -> Reply {
+        Reply::of(self.request(Method::DELETE, path)).await
+    }
+
     /// `POST` of a text with a content type.
     pub async fn post_text(&self, path: &str, content_type: &str, body: &str) -> Reply {
         let request = self.request(Method::POST, path).header("content-type", content_type);

@@ -51,7 +51,7 @@ impl Catalog {
             return Ok(graph);
         }
         let mut tx = self.inner.database.read(Identity::of_workspace(workspace)).await?;
-        let row = store::find_version(&mut tx, workspace, version).await?;
+        let row = store::versions::find(&mut tx, workspace, version).await?;
         tx.commit().await?;
         let row = row.ok_or_else(|| {
             Problem::new(codes::WORKFLOW_NOT_FOUND, format!("There is no version {version}."))

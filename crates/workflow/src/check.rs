@@ -513,7 +513,7 @@ pub(crate) fn full_name(kind: &NodeType) -> Arc<str> {
 }
 
 /// Why a name will not do.
-fn bad_name(name: &str) -> Option<String> {
+pub(crate) fn bad_name(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("is empty; give it one".to_owned());
     }

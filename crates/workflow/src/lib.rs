@@ -14,24 +14,29 @@ mod api;
 mod assemble;
 mod catalog;
 mod check;
+mod diff;
 pub mod document;
 pub mod graph;
 mod model;
 mod observer;
 mod order;
+mod rename;
 pub mod service;
 mod store;
 mod validate;
+mod words;
 
 use function::Permission;
 
 pub use api::FUNCTIONS;
 pub use catalog::Catalog;
+pub use diff::{Change, DiffSide, DiffView, NodeDiff};
 pub use document::{Connection, Document, DocumentNode, MediaType, Port, Source};
 pub use graph::{Backoff, Edge, Graph, GraphNode, OnError, Order, Retention, Retry, Settings};
 pub use model::{
-    DraftProblem, HookView, PublishedView, Saved, SourceView, Version, VersionView, WorkflowDetail,
-    WorkflowView,
+    DraftProblem, FoundWorkflow, HookView, ImportedFile, Importing, OnConflict, ProjectView,
+    PublishedView, Saved, SourceView, TagView, Version, VersionDetail, VersionView, WorkflowDetail,
+    WorkflowFile, WorkflowView,
 };
 pub use observer::{PublishObserver, Publishing, Stored};
 pub use store::STATEMENTS;

@@ -18,7 +18,8 @@ pub struct Stored<'a> {
     pub workflow: WorkflowId,
     /// The version that was published; `None`: the draft was saved.
     pub version: Option<VersionId>,
-    /// Its graph; `None`: a draft that is not valid, so whatever was derived of the one before goes.
+    /// Its graph; `None`: a draft that is not valid, or (with the nil version) that nothing is
+    /// published any more, so whatever was derived of the one before goes.
     /// A draft's graph has the nil version: store it by [`crate::service::store_draft`] to run it.
     pub graph: Option<&'a Graph>,
 }

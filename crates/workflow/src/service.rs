@@ -1,5 +1,11 @@
 //! Use cases: save a draft, publish it, read it back.
 
+pub(crate) mod copies;
+pub(crate) mod edit;
+pub(crate) mod files;
+pub(crate) mod projects;
+pub(crate) mod versions;
+
 use db::Tx;
 use kernel::{Clock, Dice, PrincipalId, Problem, VersionId, WorkflowId, WorkspaceId, codes};
 use node::{Registry, TriggerKind};
@@ -10,8 +16,9 @@ use crate::document::{Document, Source};
 use crate::graph::Graph;
 use crate::model::{DraftProblem, HookView, PublishedView, Saved, Version};
 use crate::observer::{Publishing, Stored};
-use crate::store::{self, Draft, WorkflowRow};
+use crate::store::{self, Draft, Place, WorkflowRow};
 use crate::validate::{Warning, validate};
+use crate::words;
 
 /// Who saves, where, and what new ids are made of.
 #[derive(Clone, Copy)]
@@ -52,7 +59,7 @@ struct Judgement {
     problem: Option<Problem>,
 }
 
-/// Saves a new workflow.
+/// Saves a new workflow in the default project.
 ///
 /// Errors: those of [`validate`]; `workflow.name_taken`.
 pub async fn create(
@@ -62,20 +69,36 @@ pub async fn create(
     incoming: &Incoming,
     strictness: Strictness,
 ) -> Result<Saved, Problem> {
+    let place = Place::default_of(author.workspace);
+    create_in(tx, author, publishing, &place, incoming, strictness).await
+}
+
+/// Saves a new workflow.
+pub(crate) async fn create_in(
+    tx: &mut Tx,
+    author: Author<'_>,
+    publishing: &Publishing,
+    place: &Place,
+    incoming: &Incoming,
+    strictness: Strictness,
+) -> Result<Saved, Problem> {
     let judged = judge(incoming, &publishing.registry, strictness)?;
     let id = WorkflowId::new(author.clock, author.dice);
     let json = incoming.document.to_json();
     let draft = draft(&incoming.document, incoming.source.as_ref(), &json, author.principal);
-    store::create(tx, author.workspace, id, &draft)
+    store::create(tx, author.workspace, id, place, &draft)
         .await
         .map_err(|error| name_taken(error, &incoming.document.name))?;
+    let found_by = words::of(&incoming.document, &place.tags);
+    store::words::replace(tx, author.workspace, id, found_by).await?;
     tell_of_draft(tx, author.workspace, publishing, id, incoming, &judged).await?;
     Ok(saved(id, &incoming.document.name, 1, judged))
 }
 
 /// Replaces the draft of a workflow, provided it still has `revision` (when given).
 ///
-/// Errors: those of [`validate`]; `workflow.not_found`, `workflow.name_taken`, `request.conflict`.
+/// Errors: those of [`validate`]; `workflow.not_found`, `workflow.name_taken`, `workflow.archived`,
+/// `request.conflict`.
 pub async fn update(
     tx: &mut Tx,
     author: Author<'_>,
@@ -85,8 +108,22 @@ pub async fn update(
     incoming: &Incoming,
     strictness: Strictness,
 ) -> Result<Saved, Problem> {
-    let judged = judge(incoming, &publishing.registry, strictness)?;
     let current = find(tx, author.workspace, reference).await?;
+    in_use(&current)?;
+    save(tx, author, publishing, &current, revision, incoming, strictness).await
+}
+
+/// Replaces the draft of a workflow that was just read.
+pub(crate) async fn save(
+    tx: &mut Tx,
+    author: Author<'_>,
+    publishing: &Publishing,
+    current: &WorkflowRow,
+    revision: Option<i64>,
+    incoming: &Incoming,
+    strictness: Strictness,
+) -> Result<Saved, Problem> {
+    let judged = judge(incoming, &publishing.registry, strictness)?;
     let id = current.view.id;
     let json = incoming.document.to_json();
     let draft = draft(&incoming.document, incoming.source.as_ref(), &json, author.principal);
@@ -94,40 +131,76 @@ pub async fn update(
         .await
         .map_err(|error| name_taken(error, &incoming.document.name))?;
     let revision = updated.ok_or_else(|| stale(revision, current.view.revision))?;
+    let found_by = words::of(&incoming.document, &current.view.tags);
+    store::words::replace(tx, author.workspace, id, found_by).await?;
     tell_of_draft(tx, author.workspace, publishing, id, incoming, &judged).await?;
     Ok(saved(id, &incoming.document.name, revision, judged))
 }
 
+/// What is published, and what is said of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Release<'a> {
+    /// Revision the draft must have.
+    pub revision: Option<i64>,
+    /// What the author says of the version.
+    pub note: &'a str,
+}
+
 /// Makes an immutable version of the draft and lets hooks and callers run it from now on.
 ///
-/// Errors: those of [`validate`]; `workflow.no_trigger`, `workflow.not_found`, `request.conflict`,
-/// and what an observer refuses.
+/// Errors: those of [`validate`]; `workflow.no_trigger`, `workflow.not_found`, `workflow.archived`,
+/// `request.conflict`, and what an observer refuses.
 pub async fn publish(
     tx: &mut Tx,
     author: Author<'_>,
     publishing: &Publishing,
     reference: &str,
-    revision: Option<i64>,
+    release: Release<'_>,
 ) -> Result<PublishedView, Problem> {
-    let id = find(tx, author.workspace, reference).await?.view.id;
-    let row = store::lock(tx, author.workspace, id).await?.ok_or_else(|| not_found(reference))?;
-    if revision.is_some_and(|revision| revision != row.view.revision) {
-        return Err(stale(revision, row.view.revision));
-    }
+    let row = lock(tx, author.workspace, reference).await?;
+    in_use(&row)?;
+    expect_revision(release.revision, &row)?;
+    check_note(release.note)?;
     let document = stored(&row.document)?;
     let registry = &publishing.registry;
     let warnings = validate(&document, registry)?;
     require_trigger(&warnings)?;
-    let source = row.source.as_ref();
-    let version = add_version(tx, author, registry, id, document, source).await?;
-    store::set_published(tx, author.workspace, id, version.id).await?;
-    let workspace = author.workspace;
-    let graph = Graph::build(workspace, id, version.id, &version.document, registry)?;
-    let told = Stored { workspace, workflow: id, version: Some(version.id), graph: Some(&graph) };
-    publishing.stored(tx, told).await?;
-    tracing::info!(workflow.id = %id, workflow.version = %version.id, "workflow published");
-    let (number, revision, hooks) = (version.number, row.view.revision, hooks(&graph));
+    let (id, source) = (row.view.id, row.source.as_ref());
+    let version = add_version(tx, author, registry, id, document, source, release.note).await?;
+    let hooks = let_run(tx, author.workspace, publishing, &version).await?;
+    let (number, revision) = (version.number, row.view.revision);
     Ok(PublishedView { id, version: version.id, number, revision, hooks, warnings })
+}
+
+/// What cannot be stored as a note.
+fn check_note(note: &str) -> Result<(), Problem> {
+    let fault = match note {
+        long if long.len() > NOTE_BYTES_MAX => {
+            Some(format!("The note has more than {NOTE_BYTES_MAX} bytes."))
+        }
+        note if note.contains('\0') => Some("The note has a NUL in it.".to_owned()),
+        _ => None,
+    };
+    invalid(fault.into_iter().map(|detail| ("/query/note", detail)).collect())
+}
+
+/// Longest note on a version, in bytes.
+const NOTE_BYTES_MAX: usize = 10_000;
+
+/// Makes a stored version the published one.
+async fn let_run(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    publishing: &Publishing,
+    version: &Version,
+) -> Result<Vec<HookView>, Problem> {
+    let Version { workflow, id, document, .. } = version;
+    store::set_published(tx, workspace, *workflow, Some(*id)).await?;
+    let graph = Graph::build(workspace, *workflow, *id, document, &publishing.registry)?;
+    let told = Stored { workspace, workflow: *workflow, version: Some(*id), graph: Some(&graph) };
+    publishing.stored(tx, told).await?;
+    tracing::info!(workflow.id = %workflow, workflow.version = %id, "workflow published");
+    Ok(hooks(&graph))
 }
 
 /// The webhooks that listen for a graph.
@@ -185,7 +258,7 @@ pub async fn store_file(
     let new = WorkflowId::new(author.clock, author.dice);
     let id = store::upsert_file(tx, author.workspace, new, &draft).await?;
     let source = incoming.source.as_ref();
-    add_version(tx, author, registry, id, incoming.document.clone(), source).await
+    add_version(tx, author, registry, id, incoming.document.clone(), source, "").await
 }
 
 /// Stores the draft of a workflow as a version, without publishing it: for a test run.
@@ -197,11 +270,11 @@ pub async fn store_draft(
     registry: &Registry,
     reference: &str,
 ) -> Result<Version, Problem> {
-    let id = find(tx, author.workspace, reference).await?.view.id;
-    let row = store::lock(tx, author.workspace, id).await?.ok_or_else(|| not_found(reference))?;
+    let row = lock(tx, author.workspace, reference).await?;
+    in_use(&row)?;
     let document = stored(&row.document)?;
     require_trigger(&validate(&document, registry)?)?;
-    add_version(tx, author, registry, id, document, row.source.as_ref()).await
+    add_version(tx, author, registry, row.view.id, document, row.source.as_ref(), "").await
 }
 
 /// The workflow of this id, else the saved one of this name.
@@ -210,9 +283,41 @@ pub(crate) async fn find(
     workspace: WorkspaceId,
     reference: &str,
 ) -> Result<WorkflowRow, Problem> {
+    // PostgreSQL's texts hold no NUL, so no workflow is called so.
+    if reference.contains('\0') {
+        return Err(not_found(reference));
+    }
     let id = reference.parse::<WorkflowId>().ok();
     let row = store::find(tx, workspace, id, reference).await?;
     row.ok_or_else(|| not_found(reference))
+}
+
+/// Like [`find`], and nobody else changes it until the transaction ends.
+pub(crate) async fn lock(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    reference: &str,
+) -> Result<WorkflowRow, Problem> {
+    let id = find(tx, workspace, reference).await?.view.id;
+    store::lock(tx, workspace, id).await?.ok_or_else(|| not_found(reference))
+}
+
+/// Refuses what is put away.
+pub(crate) fn in_use(row: &WorkflowRow) -> Result<(), Problem> {
+    if row.view.archived_at.is_none() {
+        return Ok(());
+    }
+    let name = &row.view.name;
+    let detail = format!("The workflow \"{name}\" is archived; take it out of the archive first.");
+    Err(Problem::new(codes::WORKFLOW_ARCHIVED, detail))
+}
+
+/// Refuses when the draft has another revision than the one that is given.
+pub(crate) fn expect_revision(wanted: Option<i64>, row: &WorkflowRow) -> Result<(), Problem> {
+    match wanted {
+        Some(revision) if revision != row.view.revision => Err(stale(wanted, row.view.revision)),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A document as the database holds it.
@@ -293,19 +398,26 @@ async fn add_version(
     workflow: WorkflowId,
     mut document: Document,
     source: Option<&Source>,
+    note: &str,
 ) -> Result<Version, Problem> {
-    for node in &mut document.nodes {
-        if let Some(kind) = registry.find(&node.kind) {
-            node.kind = full_name(kind).to_string();
-        }
-    }
+    spell_types_out(&mut document, registry);
     let json = document.to_json();
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, json.as_bytes());
     let new = VersionId::new(author.clock, author.dice);
     let row = draft(&document, source, &json, author.principal);
     let (id, number) =
-        store::add_version(tx, author.workspace, workflow, new, &row, hash.as_ref()).await?;
+        store::versions::add(tx, author.workspace, workflow, new, &row, hash.as_ref(), note)
+            .await?;
     Ok(Version { workflow, id, number, document })
+}
+
+/// Names the version of every node type there is.
+pub(crate) fn spell_types_out(document: &mut Document, registry: &Registry) {
+    for node in &mut document.nodes {
+        if let Some(kind) = registry.find(&node.kind) {
+            node.kind = full_name(kind).to_string();
+        }
+    }
 }
 
 fn require_trigger(warnings: &[Warning]) -> Result<(), Problem> {
@@ -316,6 +428,16 @@ fn require_trigger(warnings: &[Warning]) -> Result<(), Problem> {
         }
         None => Ok(()),
     }
+}
+
+/// All wrong fields of a request at once; nothing when there is none.
+fn invalid(faults: Vec<(&str, String)>) -> Result<(), Problem> {
+    let Some((_, first)) = faults.first() else { return Ok(()) };
+    let code = codes::REQUEST_INVALID;
+    let problem = Problem::new(code, first.clone());
+    Err(faults
+        .into_iter()
+        .fold(problem, |problem, (pointer, detail)| problem.at(pointer, code, detail)))
 }
 
 fn stale(wanted: Option<i64>, current: i64) -> Problem {
@@ -335,6 +457,7 @@ fn name_taken(error: db::Error, name: &str) -> Problem {
             let code = codes::WORKFLOW_NAME_TAKEN;
             Problem::new(code, detail.clone()).at("/name", code, detail)
         }
+        Some(store::projects::HAS_WORKFLOWS) => projects::not_found("given"),
         _ => error.into(),
     }
 }

@@ -1,20 +1,26 @@
-//! All SQL of workflows.
+//! All SQL of workflows: here their drafts, beside it the rest.
+
+pub(crate) mod lists;
+pub(crate) mod projects;
+pub(crate) mod versions;
+pub(crate) mod words;
 
 use db::{Columns, Error, Row, Statement, Tx, sql};
-use kernel::{PrincipalId, VersionId, WorkflowId, WorkspaceId};
+use jiff::Timestamp;
+use kernel::{PrincipalId, ProjectId, VersionId, WorkflowId, WorkspaceId};
 use uuid::Uuid;
 
 use crate::document::{MediaType, Source};
-use crate::model::{VersionView, WorkflowView};
+use crate::model::WorkflowView;
 
 const CREATE: Statement = sql!(
     "workflow.create",
     writes(workflows),
-    (UUID, UUID, TEXT, TEXT, TEXT, TEXT, TEXT, UUID),
+    (UUID, UUID, TEXT, TEXT, TEXT, TEXT, TEXT, UUID, UUID, TEXT_ARRAY),
     "INSERT INTO forge.workflows
        (workspace_id, id, origin, name, description, document, source, source_type, revision,
-        updated_by)
-     VALUES ($1, $2, 'saved', $3, $4, $5, $6, $7, 1, $8)"
+        updated_by, project_id, tags)
+     VALUES ($1, $2, 'saved', $3, $4, $5, $6, $7, 1, $8, $9, $10)"
 );
 
 /// One statement, so that two that run the same file at once meet instead of failing.
@@ -49,10 +55,11 @@ const FIND: Statement = sql!(
     "workflow.find",
     reads(workflows[id = $2]),
     (UUID, UUID, TEXT),
-    "SELECT id, name, description, revision, published_version_id, created_at, updated_at,
-            document, source, source_type
+    "SELECT id, project_id, name, description, tags, revision, published_version_id, archived_at,
+            created_at, updated_at, document, source, source_type
      FROM forge.workflows
-     WHERE workspace_id = $1 AND (id = $2 OR (origin = 'saved' AND name = $3))
+     WHERE workspace_id = $1 AND origin <> 'deleted'
+       AND (id = $2 OR (origin = 'saved' AND name = $3))
      ORDER BY id = $2 DESC NULLS LAST LIMIT 1"
 );
 
@@ -60,37 +67,10 @@ const LOCK: Statement = sql!(
     "workflow.lock",
     reads(workflows[id = $2]),
     (UUID, UUID),
-    "SELECT id, name, description, revision, published_version_id, created_at, updated_at,
-            document, source, source_type
-     FROM forge.workflows WHERE workspace_id = $1 AND id = $2 FOR UPDATE"
-);
-
-const LIST: Statement = sql!(
-    "workflow.list",
-    reads(workflows[workspace_id = $1]),
-    (UUID, UUID, INT8),
-    "SELECT id, name, description, revision, published_version_id, created_at, updated_at
+    "SELECT id, project_id, name, description, tags, revision, published_version_id, archived_at,
+            created_at, updated_at, document, source, source_type
      FROM forge.workflows
-     WHERE workspace_id = $1 AND origin = 'saved' AND ($2::uuid IS NULL OR id < $2)
-     ORDER BY id DESC LIMIT $3"
-);
-
-/// The version of this content, made where there is none; the caller holds the workflow's row.
-const ADD_VERSION: Statement = sql!(
-    "workflow.add_version",
-    reads(workflow_versions) writes(workflow_versions),
-    (UUID, UUID, UUID, TEXT, TEXT, TEXT, BYTEA, UUID),
-    "WITH made AS (
-       INSERT INTO forge.workflow_versions
-         (workspace_id, id, workflow_id, number, document, source, source_type, hash, created_by)
-       SELECT $1, $2, $3, 1 + coalesce(max(number), 0), $4, $5, $6, $7, $8
-       FROM forge.workflow_versions WHERE workspace_id = $1 AND workflow_id = $3
-       ON CONFLICT (workspace_id, workflow_id, hash) DO NOTHING
-       RETURNING id, number)
-     SELECT id, number FROM made
-     UNION ALL
-     SELECT id, number FROM forge.workflow_versions
-     WHERE workspace_id = $1 AND workflow_id = $3 AND hash = $7"
+     WHERE workspace_id = $1 AND id = $2 AND origin <> 'deleted' FOR UPDATE"
 );
 
 const SET_PUBLISHED: Statement = sql!(
@@ -101,38 +81,62 @@ const SET_PUBLISHED: Statement = sql!(
      WHERE workspace_id = $1 AND id = $2"
 );
 
-const FIND_VERSION: Statement = sql!(
-    "workflow.find_version",
-    reads(workflow_versions[id = $2]),
-    (UUID, UUID),
-    "SELECT workflow_id, document FROM forge.workflow_versions
+const SET_PLACE: Statement = sql!(
+    "workflow.set_place",
+    writes(workflows[id = $2]),
+    (UUID, UUID, UUID, TEXT_ARRAY),
+    "UPDATE forge.workflows SET project_id = $3, tags = $4, updated_at = forge.now()
      WHERE workspace_id = $1 AND id = $2"
 );
 
-const LIST_VERSIONS: Statement = sql!(
-    "workflow.list_versions",
-    reads(workflow_versions[workflow_id = $2], workflows[id = $2]),
-    (UUID, UUID, INT4, INT8),
-    "SELECT v.id, v.number, v.created_at,
-            v.id IS NOT DISTINCT FROM w.published_version_id AS published
-     FROM forge.workflows w
-     JOIN forge.workflow_versions v ON v.workspace_id = w.workspace_id AND v.workflow_id = w.id
-     WHERE w.workspace_id = $1 AND w.id = $2 AND ($3::int4 IS NULL OR v.number < $3)
-     ORDER BY v.number DESC LIMIT $4"
+const SET_ARCHIVED: Statement = sql!(
+    "workflow.set_archived",
+    writes(workflows[id = $2]),
+    (UUID, UUID, BOOL),
+    "UPDATE forge.workflows
+     SET archived_at = CASE WHEN $3 THEN forge.now() END, updated_at = forge.now()
+     WHERE workspace_id = $1 AND id = $2"
+);
+
+/// The row stays for the versions that runs began with; its name is free again.
+const DELETE: Statement = sql!(
+    "workflow.delete",
+    writes(workflows[id = $2]),
+    (UUID, UUID, UUID),
+    "UPDATE forge.workflows
+     SET origin = 'deleted', name = id::text, description = '', document = '{}', source = NULL,
+         source_type = NULL, published_version_id = NULL, tags = '{}', project_id = $1,
+         revision = revision + 1, updated_at = forge.now(), updated_by = $3
+     WHERE workspace_id = $1 AND id = $2"
 );
 
 /// Every statement of this crate.
 pub const STATEMENTS: &[&Statement] = &[
-    &ADD_VERSION,
     &CREATE,
+    &DELETE,
     &FIND,
-    &FIND_VERSION,
-    &LIST,
-    &LIST_VERSIONS,
     &LOCK,
+    &SET_ARCHIVED,
+    &SET_PLACE,
     &SET_PUBLISHED,
     &UPDATE,
     &UPSERT_FILE,
+    &lists::EXPORT,
+    &lists::LIST,
+    &lists::LIST_TAGS,
+    &lists::NAMES_LIKE,
+    &lists::SEARCH,
+    &projects::CREATE,
+    &projects::DELETE,
+    &projects::FIND,
+    &projects::LIST,
+    &projects::UPDATE,
+    &versions::ADD,
+    &versions::FIND,
+    &versions::FIND_NUMBERED,
+    &versions::LIST,
+    &words::FORGET,
+    &words::REPLACE,
 ];
 
 /// A draft to be written.
@@ -154,6 +158,20 @@ impl Draft<'_> {
     }
 }
 
+/// Where a workflow is filed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) project: ProjectId,
+    pub(crate) tags: Vec<String>,
+}
+
+impl Place {
+    /// The workspace's default project, without tags.
+    pub(crate) fn default_of(workspace: WorkspaceId) -> Self {
+        Self { project: projects::default_of(workspace), tags: Vec::new() }
+    }
+}
+
 /// A workflow with its draft.
 pub(crate) struct WorkflowRow {
     pub(crate) view: WorkflowView,
@@ -161,17 +179,12 @@ pub(crate) struct WorkflowRow {
     pub(crate) source: Option<Source>,
 }
 
-/// A version.
-pub(crate) struct VersionRow {
-    pub(crate) workflow: WorkflowId,
-    pub(crate) document: String,
-}
-
 /// Adds a saved workflow at revision 1.
 pub(crate) async fn create(
     tx: &mut Tx,
     workspace: WorkspaceId,
     id: WorkflowId,
+    place: &Place,
     draft: &Draft<'_>,
 ) -> Result<(), Error> {
     let principal = draft.principal.map(|principal| principal.0);
@@ -187,6 +200,8 @@ pub(crate) async fn create(
             &source,
             &source_type,
             &principal,
+            &place.project.0,
+            &place.tags,
         ],
     )
     .await
@@ -271,111 +286,75 @@ pub(crate) async fn lock(
     row.as_ref().map(workflow_row).transpose()
 }
 
-/// Saved workflows, newest first, older than `before`.
-pub(crate) async fn list(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    before: Option<WorkflowId>,
-    rows: i64,
-) -> Result<Vec<WorkflowView>, Error> {
-    let before = before.map(|id| id.0);
-    let rows = tx.query(&LIST, &[&workspace.0, &before, &rows]).await?;
-    rows.iter().map(view).collect()
-}
-
-/// The version of this content: `new` when there was none, else the one there is; and its number.
-pub(crate) async fn add_version(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    workflow: WorkflowId,
-    new: VersionId,
-    draft: &Draft<'_>,
-    hash: &[u8],
-) -> Result<(VersionId, i32), Error> {
-    let principal = draft.principal.map(|principal| principal.0);
-    let (source, source_type) = (draft.source_text(), draft.source_type());
-    let row = tx
-        .query_one(
-            &ADD_VERSION,
-            &[
-                &workspace.0,
-                &new.0,
-                &workflow.0,
-                &draft.document,
-                &source,
-                &source_type,
-                &hash,
-                &principal,
-            ],
-        )
-        .await?;
-    Ok((VersionId(row.column("id")?), row.column("number")?))
-}
-
-/// Makes a version the published one.
+/// Makes a version the published one; `None`: nothing is published.
 pub(crate) async fn set_published(
     tx: &mut Tx,
     workspace: WorkspaceId,
     workflow: WorkflowId,
-    version: VersionId,
+    version: Option<VersionId>,
 ) -> Result<(), Error> {
-    tx.execute(&SET_PUBLISHED, &[&workspace.0, &workflow.0, &version.0]).await.map(drop)
+    let version = version.map(|version| version.0);
+    tx.execute(&SET_PUBLISHED, &[&workspace.0, &workflow.0, &version]).await.map(drop)
 }
 
-/// One version.
-pub(crate) async fn find_version(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    version: VersionId,
-) -> Result<Option<VersionRow>, Error> {
-    let row = tx.query_opt(&FIND_VERSION, &[&workspace.0, &version.0]).await?;
-    row.map(|row| {
-        Ok(VersionRow {
-            workflow: WorkflowId(row.column("workflow_id")?),
-            document: row.column("document")?,
-        })
-    })
-    .transpose()
-}
-
-/// Versions of a workflow, newest first, with a number below `before`.
-pub(crate) async fn list_versions(
+/// Files a workflow elsewhere.
+pub(crate) async fn set_place(
     tx: &mut Tx,
     workspace: WorkspaceId,
     workflow: WorkflowId,
-    before: Option<i32>,
-    rows: i64,
-) -> Result<Vec<VersionView>, Error> {
-    let rows = tx.query(&LIST_VERSIONS, &[&workspace.0, &workflow.0, &before, &rows]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(VersionView {
-                id: VersionId(row.column("id")?),
-                number: row.column("number")?,
-                published: row.column("published")?,
-                created_at: row.column("created_at")?,
-            })
-        })
-        .collect()
+    place: &Place,
+) -> Result<(), Error> {
+    let Place { project, tags } = place;
+    tx.execute(&SET_PLACE, &[&workspace.0, &workflow.0, &project.0, tags]).await.map(drop)
+}
+
+/// Puts a workflow away, or takes it out again.
+pub(crate) async fn set_archived(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    workflow: WorkflowId,
+    archived: bool,
+) -> Result<(), Error> {
+    tx.execute(&SET_ARCHIVED, &[&workspace.0, &workflow.0, &archived]).await.map(drop)
+}
+
+/// Deletes a workflow; its versions stay for the runs that began with them.
+pub(crate) async fn delete(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    workflow: WorkflowId,
+    principal: Option<PrincipalId>,
+) -> Result<(), Error> {
+    let principal = principal.map(|principal| principal.0);
+    tx.execute(&DELETE, &[&workspace.0, &workflow.0, &principal]).await?;
+    words::forget(tx, workspace, workflow).await
 }
 
 fn workflow_row(row: &Row) -> Result<WorkflowRow, Error> {
-    let text: Option<String> = row.column("source")?;
-    let kind: Option<&str> = row.column("source_type")?;
-    let source = text.zip(kind).map(|(text, kind)| {
-        let media_type = if kind == "yaml" { MediaType::Yaml } else { MediaType::Json };
-        Source { media_type, text }
-    });
+    let source = source_of(row)?;
     Ok(WorkflowRow { view: view(row)?, document: row.column("document")?, source })
 }
 
-fn view(row: &Row) -> Result<WorkflowView, Error> {
+/// The author's own text, where it was kept.
+fn source_of(row: &Row) -> Result<Option<Source>, Error> {
+    let text: Option<String> = row.column("source")?;
+    let kind: Option<&str> = row.column("source_type")?;
+    Ok(text.zip(kind).map(|(text, kind)| {
+        let media_type = if kind == "yaml" { MediaType::Yaml } else { MediaType::Json };
+        Source { media_type, text }
+    }))
+}
+
+pub(crate) fn view(row: &Row) -> Result<WorkflowView, Error> {
     Ok(WorkflowView {
         id: WorkflowId(row.column("id")?),
+        project: ProjectId(row.column("project_id")?),
         name: row.column("name")?,
         description: row.column("description")?,
+        tags: row.column("tags")?,
         revision: row.column("revision")?,
         published_version: row.column::<Option<Uuid>>("published_version_id")?.map(VersionId),
+        archived_at: row.column::<Option<Timestamp>>("archived_at")?,
         created_at: row.column("created_at")?,
         updated_at: row.column("updated_at")?,
     })

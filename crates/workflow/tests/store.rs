@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use kernel::clock::{SeededDice, SystemClock};
 use kernel::{PrincipalId, Problem, VersionId, WorkspaceId, codes};
 use uuid::Uuid;
-use workflow::service::{self, Author, Incoming, Strictness};
+use workflow::service::{self, Author, Incoming, Release, Strictness};
 use workflow::{Catalog, Document, MediaType, PublishObserver, Publishing, Saved, Source, Stored};
 
 const YAML: &str = "format: 1  # my first\nname: First\nnodes:\n  - { name: A, type: core.webhook, \
@@ -73,9 +73,10 @@ impl World {
     }
 
     async fn publish(&self, revision: Option<i64>) -> Result<workflow::PublishedView, Problem> {
+        let release = Release { revision, ..Release::default() };
         let mut tx = self.tx().await;
         let published =
-            service::publish(&mut tx, self.author(), &self.publishing, "First", revision).await?;
+            service::publish(&mut tx, self.author(), &self.publishing, "First", release).await?;
         tx.commit().await?;
         Ok(published)
     }

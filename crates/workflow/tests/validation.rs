@@ -273,6 +273,6 @@ fn two_thousand_nodes_are_checked_quickly_and_one_more_is_refused() {
         edges.extend((1..count - 1).map(|n| format!("N{n} -> N{}", n + 1)));
         plain(&names.join(" "), &edges.join(", "))
     };
-    assert_eq!(warnings(&of(2_000)), []);
-    assert_fault(&of(2_001), codes::WORKFLOW_TOO_LARGE, "/nodes", &["2000"]);
+    assert_eq!(warnings(&of(5_000)), []);
+    assert_fault(&of(5_001), codes::WORKFLOW_TOO_LARGE, "/nodes", &["5000"]);
 }

@@ -2,10 +2,11 @@
 
 use function::{MutationContext, Problem, RawBody, mutation};
 
-use super::incoming::{self, SaveQuery};
+use super::incoming::{self, CreateQuery};
 use crate::model::Saved;
 use crate::observer::Publishing;
-use crate::service;
+use crate::service::{self, copies, projects};
+use crate::store::Place;
 
 /// Saves a new workflow as a draft.
 ///
@@ -20,15 +21,22 @@ use crate::service;
 )]
 pub(super) async fn create_workflow(
     cx: &MutationContext,
-    query: SaveQuery,
+    query: CreateQuery,
     raw: RawBody,
 ) -> Result<Saved, Problem> {
     let incoming = incoming::read(&raw)?;
     let publishing = cx.service::<Publishing>();
     incoming::tell_when_committed(cx);
+    let author = incoming::author(cx);
     let mut tx = cx.tx().await;
-    let (author, strictness) = (incoming::author(cx), query.strictness());
-    let saved = service::create(&mut tx, author, publishing, &incoming, strictness).await?;
+    let mut place = Place::default_of(cx.workspace());
+    place.tags = copies::tidy_tags(query.tag)?;
+    if let Some(project) = &query.project {
+        place.project = projects::find(&mut tx, cx.workspace(), project).await?.id;
+    }
+    let strictness = incoming::strictness(query.incomplete);
+    let saved =
+        service::create_in(&mut tx, author, publishing, &place, &incoming, strictness).await?;
     incoming::note(cx, saved.id, saved.revision);
     Ok(saved)
 }

@@ -4,8 +4,7 @@ use function::{Problem, QueryContext, query};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::incoming::WorkflowPath;
-use crate::document::MediaType;
+use super::incoming::{SourceForm, WorkflowPath};
 use crate::model::{SourceView, WorkflowDetail};
 use crate::observer::Publishing;
 use crate::service;
@@ -16,16 +15,6 @@ use crate::service;
 pub(super) struct GetQuery {
     /// The draft as text too, in this form. YAML that was saved as YAML keeps its comments.
     source: Option<SourceForm>,
-}
-
-/// A form of text.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum SourceForm {
-    /// YAML.
-    Yaml,
-    /// JSON.
-    Json,
 }
 
 /// One workflow with its draft.
@@ -39,13 +28,8 @@ pub(super) async fn get_workflow(
     cx.set_version(row.view.revision);
     let document = service::stored(&row.document)?;
     let (warnings, problem) = service::look_over(&document, &cx.service::<Publishing>().registry);
-    let source = query.source.map(|form| {
-        let wanted = match form {
-            SourceForm::Yaml => MediaType::Yaml,
-            SourceForm::Json => MediaType::Json,
-        };
-        SourceView::of(wanted, &document, row.source.as_ref())
-    });
+    let source =
+        query.source.map(|form| SourceView::of(form.media_type(), &document, row.source.as_ref()));
     let document = document.to_value();
     Ok(WorkflowDetail { workflow: row.view, document, source, warnings, problem })
 }

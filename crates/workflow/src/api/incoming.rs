@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::document::{Document, MediaType};
 use crate::observer::Publishing;
+use crate::service::edit::Draft;
 use crate::service::{self, Author, Incoming, Strictness};
 
 /// Which workflow.
@@ -29,9 +30,83 @@ pub(super) struct SaveQuery {
     pub(super) revision: Option<i64>,
 }
 
+/// How a new workflow is saved.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CreateQuery {
+    /// Save it even if it cannot be published yet; what is wrong is answered as `problem`.
+    pub(super) incomplete: bool,
+    /// Name or id of the project; absent: the default one.
+    #[schemars(length(min = 1, max = 200))]
+    pub(super) project: Option<String>,
+    /// Tags; give it several times for several.
+    #[schemars(length(max = 50), inner(length(min = 1, max = 64)))]
+    pub(super) tag: Vec<String>,
+}
+
+/// What a change is based on.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RevisionQuery {
+    /// Revision this is based on; another one is refused with `request.conflict`. Absent:
+    /// whatever is there is changed.
+    #[schemars(range(min = 1))]
+    pub(super) revision: Option<i64>,
+}
+
+/// Which node of which workflow.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct NodePath {
+    /// The workflow's id, or its name.
+    #[schemars(length(min = 1, max = 200))]
+    pub(super) workflow_id: String,
+    /// The node's name.
+    #[schemars(length(min = 1, max = 200))]
+    pub(super) node: String,
+}
+
+/// Which version of which workflow.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct VersionPath {
+    /// The workflow's id, or its name.
+    #[schemars(length(min = 1, max = 200))]
+    pub(super) workflow_id: String,
+    /// The version's number or id, or `published`.
+    #[schemars(length(min = 1, max = 100))]
+    pub(super) version: String,
+}
+
+/// A form of text.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SourceForm {
+    /// YAML.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+impl SourceForm {
+    pub(super) fn media_type(self) -> MediaType {
+        match self {
+            Self::Yaml => MediaType::Yaml,
+            Self::Json => MediaType::Json,
+        }
+    }
+}
+
+pub(super) fn strictness(incomplete: bool) -> Strictness {
+    if incomplete { Strictness::Draft } else { Strictness::Valid }
+}
+
 impl SaveQuery {
     pub(super) fn strictness(&self) -> Strictness {
-        if self.incomplete { Strictness::Draft } else { Strictness::Valid }
+        strictness(self.incomplete)
+    }
+
+    /// The draft of this workflow, as a change of it names it.
+    pub(super) fn draft<'a>(&self, workflow: &'a str) -> Draft<'a> {
+        Draft { workflow, revision: self.revision, strictness: self.strictness() }
     }
 }
 

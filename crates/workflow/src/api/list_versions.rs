@@ -16,6 +16,6 @@ pub(super) async fn list_versions(
     let page = cx.page(&query)?;
     let mut tx = cx.tx().await;
     let id = service::find(&mut tx, cx.workspace(), &path.workflow_id).await?.view.id;
-    let rows = store::list_versions(&mut tx, cx.workspace(), id, page.after, page.rows()).await?;
+    let rows = store::versions::list(&mut tx, cx.workspace(), id, page.after, page.rows()).await?;
     Ok(page.of(rows, |version| version.number))
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::incoming::{self, WorkflowPath};
 use crate::model::PublishedView;
 use crate::observer::Publishing;
-use crate::service;
+use crate::service::{self, Release};
 
 /// What exactly is published.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -16,6 +16,9 @@ pub(super) struct PublishQuery {
     /// Revision that shall be published; another one is refused with `request.conflict`.
     #[schemars(range(min = 1))]
     revision: Option<i64>,
+    /// What is to be said of the version; at most 10 000 bytes.
+    #[schemars(length(max = 10_000))]
+    note: String,
 }
 
 /// Makes an immutable version of the draft; its hooks listen from now on.
@@ -37,7 +40,8 @@ pub(super) async fn publish_workflow(
     let (author, workflow) = (incoming::author(cx), &path.workflow_id);
     incoming::require(cx, workflow).await?;
     let mut tx = cx.tx().await;
-    let published = service::publish(&mut tx, author, publishing, workflow, query.revision).await?;
+    let release = Release { revision: query.revision, note: &query.note };
+    let published = service::publish(&mut tx, author, publishing, workflow, release).await?;
     incoming::note(cx, published.id, published.revision);
     Ok(published)
 }

@@ -42,10 +42,9 @@ impl fmt::Display for Port {
 }
 
 /// The long form.
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "LongConnection")]
-struct Long {
+pub(crate) struct LongConnection {
     /// Name of the node it starts at.
     from: String,
     /// Output port, by index or name; the first one when absent.
@@ -61,10 +60,25 @@ struct Long {
     back: bool,
 }
 
+impl From<LongConnection> for Connection {
+    fn from(long: LongConnection) -> Self {
+        let LongConnection { from, output, to, input, back } = long;
+        Self { from, output, to, input, back }
+    }
+}
+
 impl Connection {
     /// A connection between the first ports of two nodes.
     pub fn new(from: impl Into<String>, to: impl Into<String>) -> Self {
         Self { from: from.into(), output: None, to: to.into(), input: None, back: false }
+    }
+
+    /// Both ends with their ports, however the first port is written.
+    pub(crate) fn ends(&self) -> (&str, Option<&Port>, &str, Option<&Port>) {
+        fn port(port: Option<&Port>) -> Option<&Port> {
+            port.filter(|port| **port != Port::Index(0))
+        }
+        (&self.from, port(self.output.as_ref()), &self.to, port(self.input.as_ref()))
     }
 
     /// Reads the short form.
@@ -156,7 +170,7 @@ impl Serialize for Connection {
             return serializer.serialize_str(&short);
         }
         let Self { from, output, to, input, back } = self.clone();
-        Long { from, output, to, input, back }.serialize(serializer)
+        LongConnection { from, output, to, input, back }.serialize(serializer)
     }
 }
 
@@ -165,8 +179,8 @@ impl<'de> Deserialize<'de> for Connection {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Self::parse(&text).map_err(D::Error::custom),
             value => {
-                let Long { from, output, to, input, back } =
-                    Long::deserialize(value).map_err(D::Error::custom)?;
+                let LongConnection { from, output, to, input, back } =
+                    LongConnection::deserialize(value).map_err(D::Error::custom)?;
                 Ok(Self { from, output, to, input, back })
             }
         }
@@ -179,7 +193,7 @@ impl JsonSchema for Connection {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = generator.subschema_for::<Long>();
+        let long = generator.subschema_for::<LongConnection>();
         schemars::json_schema!({
             "description": "One connection: `A -> B`, with ports `A:port -> B:port` (index or \
                             name), `A ~> B` for a back edge (the only kind that may close a \

@@ -14,6 +14,7 @@ mod source;
 mod yaml_reader;
 mod yaml_writer;
 
+pub(crate) use connection::LongConnection;
 pub use connection::{Connection, Port};
 pub use model::{
     Canvas, CanvasGroup, CanvasNote, Document, DocumentNode, DocumentSettings, Durability,

@@ -27,7 +27,7 @@ pub struct Document {
     /// How runs are treated.
     #[serde(default, skip_serializing_if = "is_default")]
     pub settings: DocumentSettings,
-    /// The steps; at most 2 000. Names are unique.
+    /// The steps; at most 5 000. Names are unique.
     #[serde(default)]
     pub nodes: Vec<DocumentNode>,
     /// What leads where.

@@ -18,7 +18,7 @@ use kernel::clock::{SystemClock, SystemDice};
 use kernel::{Clock, Dice, Item, Problem, Value, VersionId, WorkspaceId, codes};
 use node::{CodeHost, CodeMode, CodeOutcome, CodeRequest, FileAccess, NodeError, Services};
 use uuid::Uuid;
-use workflow::service::{self, Author, Incoming, Strictness};
+use workflow::service::{self, Author, Incoming, Release, Strictness};
 use workflow::{Catalog, Document, Graph, Publishing};
 
 /// The folder of the examples.
@@ -76,7 +76,7 @@ impl World {
             .await
             .unwrap();
         let id = saved.id.to_string();
-        service::publish(&mut tx, author, publishing, &id, None).await.unwrap();
+        service::publish(&mut tx, author, publishing, &id, Release::default()).await.unwrap();
         tx.commit().await.unwrap();
         self.catalog.published(workspace, &id).await.unwrap().unwrap()
     }

@@ -1,0 +1,30 @@
+//! `DELETE /v1/workflows/{workflow_id}`
+
+use function::{MutationContext, Problem, mutation};
+
+use super::incoming::{self, RevisionQuery, WorkflowPath};
+use crate::observer::Publishing;
+use crate::service::copies;
+
+/// Deletes a workflow: its draft, its hooks and its place in lists are gone.
+///
+/// What runs goes on, and past runs stay to be seen: the versions they began with stay for them.
+#[mutation(
+    DELETE "/v1/workflows/{workflow_id}",
+    permission = crate::WRITE,
+    audit = "workflow.deleted"
+)]
+pub(super) async fn delete_workflow(
+    cx: &MutationContext,
+    path: WorkflowPath,
+    query: RevisionQuery,
+) -> Result<(), Problem> {
+    let publishing = cx.service::<Publishing>();
+    incoming::tell_when_committed(cx);
+    let author = incoming::author(cx);
+    incoming::require(cx, &path.workflow_id).await?;
+    let mut tx = cx.tx().await;
+    let id = copies::delete(&mut tx, author, publishing, &path.workflow_id, query.revision).await?;
+    cx.subject("workflow", id);
+    Ok(())
+}
