@@ -122,7 +122,7 @@ async fn run(work: &Work) -> Input {
         return work.finished(vec![outcome::pass_on(&work.inputs)]);
     }
     if let (true, Some(pinned)) = (work.pins, &node.pinned) {
-        return work.finished(vec![Arc::clone(pinned)]);
+        return work.finished(vec![outcome::pinned(&work.inputs, pinned)]);
     }
     match node.prepared.shape() {
         Shape::Trigger => work.finished(vec![outcome::pass_on(&work.inputs)]),

@@ -13,6 +13,21 @@ pub fn pass_on(inputs: &[Items]) -> Items {
     Arc::new(items.iter().enumerate().map(|(index, item)| item.clone().paired(index)).collect())
 }
 
+/// Pinned items in the place of a node's output. Those that do not say what they were made of are
+/// paired with the only input item, or with as many input items one by one.
+pub fn pinned(inputs: &[Items], pinned: &Items) -> Items {
+    let [input] = inputs else { return Arc::clone(pinned) };
+    let (made_of, made) = (input.len(), pinned.len());
+    if made_of != 1 && made_of != made {
+        return Arc::clone(pinned);
+    }
+    let one = |(index, item): (usize, &Item)| {
+        let source = if made_of == 1 { 0 } else { index };
+        if item.pairing.is_unknown() { item.clone().paired(source) } else { item.clone() }
+    };
+    Arc::new(pinned.iter().enumerate().map(one).collect())
+}
+
 /// The outputs of a node that worked item by item. The error of the first failed item, if failures
 /// stop the run.
 pub fn assemble(

@@ -265,6 +265,12 @@ impl<T: AllItems> PreparedNode for AllNode<T> {
             Source::Raw(_) => names(T::ABOUT.inputs),
         }
     }
+    fn needs_every_input(&self) -> bool {
+        match &self.0 {
+            Source::Made(node, _) => node.needs_every_input(),
+            Source::Raw(_) => false,
+        }
+    }
     fn outputs(&self) -> PortNames {
         match &self.0 {
             Source::Made(node, _) => node.outputs(),

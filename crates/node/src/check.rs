@@ -31,6 +31,9 @@ pub(crate) fn check(schema: &Value, value: &Value, templates: Templates) -> Vec<
 /// A longer list of values is not shown when a suggestion can be.
 const CONSTANTS_SHOWN_MAX: usize = 12;
 
+/// A longer value is not repeated in a message.
+const GIVEN_BYTES_MAX: usize = 40;
+
 struct Walk<'s> {
     root: &'s Value,
     templates: Templates,
@@ -262,7 +265,10 @@ impl<'s> Walk<'s> {
             return self.problem(format!("This value is not known here.{suggestion}"));
         }
         let known = constants.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        self.problem(format!("This must be one of {known}.{suggestion}"));
+        let given = value.to_string();
+        let given =
+            if given.len() > GIVEN_BYTES_MAX { String::new() } else { format!(", not {given}") };
+        self.problem(format!("This must be one of {known}{given}.{suggestion}"));
     }
 
     fn wrong_kind(&mut self, kinds: &[&str], value: &Value) {

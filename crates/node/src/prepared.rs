@@ -19,6 +19,10 @@ pub trait PreparedNode: Send + Sync {
     fn shape(&self) -> Shape;
     /// Input ports.
     fn inputs(&self) -> PortNames;
+    /// Whether a join runs only with items on every connected input port.
+    fn needs_every_input(&self) -> bool {
+        false
+    }
     /// Output ports, without the error port.
     fn outputs(&self) -> PortNames;
     /// Parameters with every expression replaced by its value for this item: what an intent stores

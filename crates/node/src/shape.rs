@@ -60,6 +60,12 @@ pub trait AllItems: Params {
         Self::ABOUT.inputs.iter().map(ToString::to_string).collect()
     }
 
+    /// Whether it runs only with items on every connected input port; else the items of one are
+    /// enough.
+    fn needs_every_input(&self) -> bool {
+        false
+    }
+
     /// Output ports with these parameters.
     fn outputs(&self) -> PortNames {
         Self::ABOUT.outputs.iter().map(ToString::to_string).collect()

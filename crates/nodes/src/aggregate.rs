@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use kernel::suggest::did_you_mean;
-use kernel::{FieldProblem, Item, Items, Object, Pairing, Problem, Value, codes};
+use kernel::{FieldProblem, Item, Items, Object, Pairing, Value, codes};
 use node::{About, AllItems, NodeContext, NodeError, NodeType, params};
 
 use crate::field::FieldName;
@@ -15,7 +14,7 @@ use crate::set::Keep;
 #[params(check = Aggregate::faults, default(mode = "fields"))]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub(crate) enum Aggregate {
-    /// The values of each field as a list.
+    /// The values of each field as a list; a field that no item has gives an empty one.
     Fields {
         /// The fields: names, or `{field, as}` to call the list otherwise. A list is called by the
         /// last part of its field's path.
@@ -101,7 +100,6 @@ impl AllItems for Aggregate {
             Self::Fields { fields, merge_lists, keep_missing, dot_notation } => {
                 for field in fields {
                     let path = Path::new(field.field(), *dot_notation);
-                    check_known(items, &path)?;
                     let list = gathered(items, &path, *merge_lists, *keep_missing);
                     json.insert(list_name(field, &path), Value::Array(list));
                 }
@@ -117,16 +115,6 @@ impl AllItems for Aggregate {
         let pairing = Pairing::of((0..items.len()).map(|index| source(index, 0)));
         Ok(vec![Items::new(vec![Item { pairing, ..Item::new(json) }])])
     }
-}
-
-/// A field that no item has is a slip, unless there are no items.
-fn check_known(items: &[Item], path: &Path) -> Result<(), Problem> {
-    if items.is_empty() || items.iter().any(|item| path.get(&item.json).is_some()) {
-        return Ok(());
-    }
-    let known = items[0].json.keys().map(String::as_str);
-    let detail = format!("No item has a field \"{path}\".{}", did_you_mean(path.text(), known));
-    Err(Problem::new(codes::NODE_INPUT, detail))
 }
 
 fn gathered(items: &[Item], path: &Path, merge_lists: bool, keep_missing: bool) -> Vec<Value> {

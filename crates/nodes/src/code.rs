@@ -1,9 +1,10 @@
 //! `core.code`: JavaScript of the user's own, in a process apart.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::duration::Span;
-use kernel::{FieldProblem, Items, codes};
+use kernel::{FieldProblem, Items, Value, codes};
 use node::{
     About, AllItems, CodeMode, CodeRequest, ConsoleLine, NodeContext, NodeError, NodeType, params,
 };
@@ -54,16 +55,20 @@ fn ten_seconds() -> Span {
     Span(std::time::Duration::from_secs(10))
 }
 
-/// What does not parse now will not parse later.
 fn check(node: &Code) -> Vec<FieldProblem> {
     let Language::Javascript = node.language;
-    let Err(failure) = expr::script::check(&node.code) else { return Vec::new() };
+    code_fault(&node.code).into_iter().collect()
+}
+
+/// The fault of a parameter `code` that does not parse: it will not later, either.
+pub(crate) fn code_fault(code: &str) -> Option<FieldProblem> {
+    let failure = expr::script::check(code).err()?;
     let line = failure.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-    vec![FieldProblem {
+    Some(FieldProblem {
         pointer: "/code".to_owned(),
         code: codes::CODE_INVALID.to_string(),
         detail: format!("The code does not parse: {}{line}.", failure.message),
-    }]
+    })
 }
 
 pub(crate) const NODE: NodeType = NodeType::all::<Code>();
@@ -78,27 +83,41 @@ impl AllItems for Code {
 
     async fn all(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {
         let items = inputs.first().cloned().unwrap_or_default();
-        let request = CodeRequest {
-            workspace: cx.scope.workspace,
-            code: self.code.clone(),
-            mode: match self.run {
-                Run::Once => CodeMode::Once,
-                Run::EachItem => CodeMode::EachItem,
-            },
-            globals: Vec::new(),
-            items,
-            scope: cx.scope.clone(),
-            timeout: self.timeout.0.min(cx.timeout),
-            cancel: cx.cancel.clone(),
+        let mode = match self.run {
+            Run::Once => CodeMode::Once,
+            Run::EachItem => CodeMode::EachItem,
         };
-        let outcome = cx.services.code.run(request).await?;
-        log(cx, &outcome.console);
+        let value = run_code(cx, self.code.clone(), mode, items, self.timeout.0).await?;
         let made = match self.run {
-            Run::Once => code_items::of_all(outcome.value, first(inputs).len())?,
-            Run::EachItem => code_items::of_each(outcome.value)?,
+            Run::Once => code_items::of_all(value, first(inputs).len())?,
+            Run::EachItem => code_items::of_each(value)?,
         };
         Ok(vec![Arc::new(made)])
     }
+}
+
+/// Runs code on items in a process apart, no longer than `time_max` and the node's own timeout; what
+/// it returned.
+pub(crate) async fn run_code(
+    cx: &NodeContext,
+    code: String,
+    mode: CodeMode,
+    items: Items,
+    time_max: Duration,
+) -> Result<Value, NodeError> {
+    let request = CodeRequest {
+        workspace: cx.scope.workspace,
+        code,
+        mode,
+        globals: Vec::new(),
+        items,
+        scope: cx.scope.clone(),
+        timeout: time_max.min(cx.timeout),
+        cancel: cx.cancel.clone(),
+    };
+    let outcome = cx.services.code.run(request).await?;
+    log(cx, &outcome.console);
+    Ok(outcome.value)
 }
 
 /// The console of user code, in the log of the run.

@@ -4,6 +4,7 @@
 //! that kind: strictly, a value of another kind is an error; loosely, it is converted where that
 //! loses nothing (`"5"` is 5, `"true"` is true) and an error where it does not work. A missing
 //! value is null: an empty text to text operators, and never before, after, greater or less.
+//! Whether something exists can be asked of any value; whether it is empty, of its kind only.
 
 use std::borrow::Cow;
 
@@ -79,14 +80,19 @@ struct Manner {
 impl Conditions {
     /// Whether they hold for item `item`.
     ///
-    /// Errors: those of expressions, and `node.input` for a value of the wrong kind.
+    /// Errors: those of expressions, and `node.input` for a value of the wrong kind, both with the
+    /// test's place below the parameters, such as `conditions/all/0`, and the item.
     pub(crate) fn hold(&self, scope: &Scope, item: usize) -> Result<bool, Problem> {
         let manner = Manner { case_sensitive: self.case_sensitive, loose: self.loose };
-        match (&self.all, &self.any) {
+        let verdict = match (&self.all, &self.any) {
             (Some(all), _) => all_hold(all, manner, scope, item),
             (None, Some(any)) => any_holds(any, manner, scope, item),
             (None, None) => Ok(true),
-        }
+        };
+        verdict.map_err(|Misfit { place, mut problem }| {
+            problem.detail = format!("conditions{place} of item {item}: {}", problem.detail);
+            problem
+        })
     }
 
     /// Faults that types cannot say; `pointer` is where the conditions stand.
@@ -125,18 +131,31 @@ fn check_all(clauses: &[Clause], pointer: &str, faults: &mut Vec<FieldProblem>) 
     }
 }
 
-fn all_hold(all: &[Clause], manner: Manner, scope: &Scope, item: usize) -> Result<bool, Problem> {
-    for clause in all {
-        if !clause.holds(manner, scope, item)? {
+/// Why a test could not be made, and where it stands below the conditions: `/all/0`.
+struct Misfit {
+    place: String,
+    problem: Problem,
+}
+
+impl Misfit {
+    fn below(mut self, list: &str, index: usize) -> Self {
+        self.place.insert_str(0, &format!("/{list}/{index}"));
+        self
+    }
+}
+
+fn all_hold(all: &[Clause], manner: Manner, scope: &Scope, item: usize) -> Result<bool, Misfit> {
+    for (index, clause) in all.iter().enumerate() {
+        if !clause.holds(manner, scope, item).map_err(|misfit| misfit.below("all", index))? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn any_holds(any: &[Clause], manner: Manner, scope: &Scope, item: usize) -> Result<bool, Problem> {
-    for clause in any {
-        if clause.holds(manner, scope, item)? {
+fn any_holds(any: &[Clause], manner: Manner, scope: &Scope, item: usize) -> Result<bool, Misfit> {
+    for (index, clause) in any.iter().enumerate() {
+        if clause.holds(manner, scope, item).map_err(|misfit| misfit.below("any", index))? {
             return Ok(true);
         }
     }
@@ -144,11 +163,13 @@ fn any_holds(any: &[Clause], manner: Manner, scope: &Scope, item: usize) -> Resu
 }
 
 impl Clause {
-    fn holds(&self, manner: Manner, scope: &Scope, item: usize) -> Result<bool, Problem> {
+    fn holds(&self, manner: Manner, scope: &Scope, item: usize) -> Result<bool, Misfit> {
         match self {
             Self::Group(Group::All(all)) => all_hold(all, manner, scope, item),
             Self::Group(Group::Any(any)) => any_holds(any, manner, scope, item),
-            Self::Test(test) => test.holds(manner, scope, item),
+            Self::Test(test) => test
+                .holds(manner, scope, item)
+                .map_err(|problem| Misfit { place: String::new(), problem }),
         }
     }
 }
@@ -181,8 +202,10 @@ impl Test {
         match relation {
             Relation::Exists => return Ok(!left.is_null()),
             Relation::NotExists => return Ok(left.is_null()),
-            Relation::IsEmpty => return Ok(is_empty(&left)),
-            Relation::IsNotEmpty => return Ok(!is_empty(&left)),
+            Relation::IsEmpty | Relation::IsNotEmpty => {
+                let left = self.read(left, kind, manner, scope, "left")?;
+                return Ok(is_empty(&left) == (relation == Relation::IsEmpty));
+            }
             _ => {}
         }
         let none = Cow::Owned(Value::Null);

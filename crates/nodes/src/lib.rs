@@ -26,6 +26,7 @@ mod http_body;
 mod http_request;
 mod join;
 mod json_read;
+mod json_repair;
 mod json_write;
 mod limit;
 mod manual;

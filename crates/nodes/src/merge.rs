@@ -64,7 +64,7 @@ pub(crate) enum Merge {
         #[serde(default)]
         clash: Clash,
     },
-    /// The items of one input, once all have come.
+    /// The items of one input, once all have come. It is skipped when one of them can get none.
     Choose {
         /// How many inputs there are.
         #[serde(default = "two")]
@@ -149,6 +149,10 @@ impl AllItems for Merge {
 
     fn inputs(&self) -> PortNames {
         (1..=self.count()).map(|number| format!("input_{number}")).collect()
+    }
+
+    fn needs_every_input(&self) -> bool {
+        matches!(self, Self::Choose { .. })
     }
 
     async fn all(&self, _: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {

@@ -7,6 +7,7 @@ use kernel::{FieldProblem, Item, Items, Object, Problem, Value, codes};
 use node::{About, AllItems, Expr, NodeContext, NodeError, NodeType, params};
 use serde::Serialize;
 
+use crate::json_repair;
 use crate::passing::{chosen, first, from};
 use crate::paths::Path;
 use crate::values::{self, parse_number, shown};
@@ -36,7 +37,8 @@ pub(crate) enum Set {
         #[serde(default)]
         keep_binary: bool,
     },
-    /// All at once, as one JSON object.
+    /// All at once, as one JSON object; text that is nearly JSON (bare keys, single quotes, a comma
+    /// too many, line breaks in texts) is mended.
     Json {
         /// The object, with expressions anywhere in it, or its text.
         json: Expr<Value>,
@@ -324,7 +326,10 @@ fn object(value: Value, index: usize) -> Result<Object, Problem> {
         Value::String(text) => match kernel::json::parse_str(&text) {
             Ok(Value::Object(object)) => Ok(object),
             Ok(other) => Err(wrong(format!("the text is {}.", values::kind(&other)))),
-            Err(error) => Err(wrong(format!("the text is not JSON: {error}."))),
+            Err(error) => match json_repair::mended(&text) {
+                Some(Value::Object(object)) => Ok(object),
+                _ => Err(wrong(format!("the text is not JSON: {error}."))),
+            },
         },
         other => Err(wrong(format!("it is {} ({}).", values::kind(&other), shown(&other)))),
     }

@@ -1,18 +1,20 @@
 //! `core.sort`: puts items in order.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use kernel::suggest::did_you_mean;
-use kernel::{Item, Items, Problem, Value, codes};
-use node::{About, AllItems, NodeContext, NodeError, NodeType, params};
+use kernel::{FieldProblem, Item, Items, Problem, Value, codes};
+use node::{About, AllItems, CodeMode, NodeContext, NodeError, NodeType, params};
 use serde::Serialize;
 
+use crate::code::{code_fault, run_code};
 use crate::passing::{first, pass};
 use crate::paths::Path;
 use crate::values::compare_numbers;
 
-/// Puts the items in order, by fields or by chance.
-#[params(default(mode = "fields"))]
+/// Puts the items in order: by fields, by chance or by code.
+#[params(check = Sort::faults, default(mode = "fields"))]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub(crate) enum Sort {
     /// By fields, the first one first; items that are equal in all of them keep their order.
@@ -26,6 +28,12 @@ pub(crate) enum Sort {
     },
     /// In a random order.
     Random {},
+    /// By JavaScript of your own.
+    Code {
+        /// The body of a function of two items `a` and `b`: a number below 0 when `a` comes first,
+        /// above 0 when `b` does, else 0. Their data is `a.json` and `b.json`.
+        code: String,
+    },
 }
 
 /// A field to sort by.
@@ -58,6 +66,23 @@ fn yes() -> bool {
 
 pub(crate) const NODE: NodeType = NodeType::all::<Sort>();
 
+/// Longest time that code may take to compare all items.
+const CODE_TIME_MAX: Duration = Duration::from_secs(10);
+
+impl Sort {
+    fn faults(&self) -> Vec<FieldProblem> {
+        match self {
+            Self::Fields { .. } | Self::Random {} => Vec::new(),
+            // By itself, so that it cannot end the function around it; and inside that, where it
+            // cannot wait for a promise.
+            Self::Code { code } => {
+                let alone = code_fault(code);
+                alone.or_else(|| code_fault(&sorting(code))).into_iter().collect()
+            }
+        }
+    }
+}
+
 impl AllItems for Sort {
     const ABOUT: About = About::new("core.sort", 1)
         .imports(&["n8n-nodes-base.sort"])
@@ -68,6 +93,7 @@ impl AllItems for Sort {
         let order = match self {
             Self::Fields { fields, dot_notation } => by_fields(items, fields, *dot_notation)?,
             Self::Random {} => shuffled(items.len(), || cx.services.dice.next_u64()),
+            Self::Code { code } => by_code(cx, inputs, code).await?,
         };
         let sorted = order.into_iter().map(|index| pass(&items[index], index, 0)).collect();
         Ok(vec![Items::new(sorted)])
@@ -144,6 +170,31 @@ fn by_fields(items: &[Item], fields: &[SortField], dots: bool) -> Result<Vec<usi
             .unwrap_or(Ordering::Equal)
     });
     Ok(order)
+}
+
+/// The script that gives the items' indexes in order. The code begins on its first line, so that its
+/// lines keep their numbers.
+fn sorting(code: &str) -> String {
+    format!(
+        "const compare=(a,b)=>{{{code}\n}};\
+         return items.map((_,at)=>at).sort((one,other)=>compare(items[one],items[other]))"
+    )
+}
+
+async fn by_code(cx: &NodeContext, inputs: &[Items], code: &str) -> Result<Vec<usize>, NodeError> {
+    let items = inputs.first().cloned().unwrap_or_default();
+    let count = items.len();
+    if count < 2 {
+        return Ok((0..count).collect());
+    }
+    let value = run_code(cx, sorting(code), CodeMode::Once, items, CODE_TIME_MAX).await?;
+    let index = |value: &Value| usize::try_from(value.as_u64()?).ok().filter(|at| *at < count);
+    let order: Option<Vec<usize>> =
+        value.as_array().and_then(|order| order.iter().map(index).collect());
+    order.filter(|order| order.len() == count).ok_or_else(|| {
+        tracing::error!("the script around a comparison gave no order");
+        Problem::internal().into()
+    })
 }
 
 /// Fisher and Yates: every order is equally likely.

@@ -69,6 +69,16 @@ fn names(rules: &[Rule]) -> impl Iterator<Item = Cow<'_, str>> {
     })
 }
 
+impl Rule {
+    /// Whether item `item` fits it; `number` is the rule's place among them, for errors.
+    fn fits(&self, number: usize, cx: &NodeContext, item: usize) -> Result<bool, Problem> {
+        self.conditions.hold(&cx.scope, item).map_err(|mut problem| {
+            problem.detail.insert_str(0, &format!("rules/{number}/"));
+            problem
+        })
+    }
+}
+
 impl Switch {
     fn faults(&self) -> Vec<FieldProblem> {
         let fault = |pointer: String, detail: String| FieldProblem {
@@ -143,8 +153,8 @@ impl AllItems for Switch {
                 };
                 for (index, item) in chosen(cx, inputs) {
                     let mut fits = false;
-                    for (rule, output) in rules.iter().zip(&mut outputs) {
-                        if (*all_matching || !fits) && rule.conditions.hold(&cx.scope, index)? {
+                    for (number, (rule, output)) in rules.iter().zip(&mut outputs).enumerate() {
+                        if (*all_matching || !fits) && rule.fits(number, cx, index)? {
                             output.push(pass(item, index, 0));
                             fits = true;
                         }
@@ -156,7 +166,7 @@ impl AllItems for Switch {
             }
             Self::Expression { output, outputs: count } => {
                 for (index, item) in chosen(cx, inputs) {
-                    let port = port(&*output.view(&cx.scope, index)?, *count)?;
+                    let port = port(&*output.view(&cx.scope, index)?, *count, index)?;
                     outputs[port].push(pass(item, index, 0));
                 }
             }
@@ -166,7 +176,7 @@ impl AllItems for Switch {
 }
 
 /// The output an expression's value names.
-fn port(value: &Value, count: u64) -> Result<usize, Problem> {
+fn port(value: &Value, count: u64, item: usize) -> Result<usize, Problem> {
     let number = match value {
         Value::Number(number) => Some(number.clone()),
         Value::String(text) => parse_number(text),
@@ -180,7 +190,7 @@ fn port(value: &Value, count: u64) -> Result<usize, Problem> {
     index.filter(|index| *index < count.min(OUTPUTS_MAX)).map(|index| index as usize).ok_or_else(
         || {
             let detail = format!(
-                "\"output\" gave {}, but the outputs are 0 to {}.",
+                "\"output\" gave {} for item {item}, but the outputs are 0 to {}.",
                 shown(value),
                 count.saturating_sub(1)
             );

@@ -73,11 +73,26 @@ impl RunState {
         self.activate(node, inputs, sources, path);
     }
 
-    /// Lets joins run whose missing ports can no longer get anything.
+    /// Lets joins run whose missing ports can no longer get anything, or drops what came to them if
+    /// they need all ports.
     pub(super) fn settle(&mut self) {
         while let Some(node) = self.joinable() {
-            self.join(node);
+            let graph_node = &self.plan.graph.nodes[node];
+            if graph_node.prepared.needs_every_input() && !graph_node.disabled {
+                self.forgo(node);
+            } else {
+                self.join(node);
+            }
         }
+    }
+
+    /// Drops what has arrived at a join that will never be complete.
+    fn forgo(&mut self, node: usize) {
+        let gathered = &mut self.gathered[node];
+        gathered.ports.iter_mut().for_each(VecDeque::clear);
+        gathered.waiting = false;
+        self.waiting_joins -= 1;
+        self.live[node] -= 1;
     }
 
     fn joinable(&self) -> Option<usize> {

@@ -16,6 +16,7 @@ mod outages;
 mod quakes;
 mod restarts;
 mod search;
+mod semantics;
 mod starts;
 mod versions;
 mod walks;

@@ -230,8 +230,7 @@ fn aggregate_gathers_fields_into_lists() {
     );
     assert_eq!(gathered(json!({"mode": "all"})), json!([{ "data": input }]));
     refused("core.aggregate", json!({"fields": ["a.x", "b.x"]}), "/fields/1", "two lists \"x\"");
-    let message = fails("core.aggregate", json!({"fields": ["idd"]}), std::slice::from_ref(&input));
-    assert!(message.contains("Did you mean \"id\"?"), "{message}");
+    assert_eq!(gathered(json!({"fields": ["absent"]})), json!([{"absent": []}]));
     let outputs = run_items("core.aggregate", json!({"fields": ["id"]}), &[items(input)]).unwrap();
     assert_eq!(pairing(&outputs[0]), json!([[{"item": 0}, {"item": 1}, {"item": 2}]]));
     assert_eq!(
