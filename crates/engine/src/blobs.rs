@@ -113,6 +113,40 @@ impl BlobStore {
         if bytes.len() == size { Ok(Some(bytes.into())) } else { Err(damaged(key)) }
     }
 
+    /// Some bytes of a key, at most to its end: only the chunks they lie in are read. `None` when the
+    /// workspace has no such blob.
+    pub async fn get_range(
+        &self,
+        workspace: WorkspaceId,
+        key: &str,
+        from: u64,
+        length: u64,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        let Some(hash) = unhex(key) else { return Ok(None) };
+        let hash = hash.as_slice();
+        let row = self.lane.query_opt(&blobs::FIND, &[&workspace.0, &hash]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let size: i64 = row.column("size")?;
+        let end = from.saturating_add(length).min(size.unsigned_abs());
+        let mut bytes = Vec::new();
+        let chunk_bytes = CHUNK_BYTES as u64;
+        let mut at = from;
+        while at < end {
+            let chunk = i32::try_from(at / chunk_bytes).map_err(|_| damaged(key))?;
+            let row = self.lane.query_opt(&blobs::CHUNK, &[&workspace.0, &hash, &chunk]).await?;
+            let Some(row) = row else { return Err(damaged(key)) };
+            let body: &[u8] = row.column("body")?;
+            let first = (at % chunk_bytes) as usize;
+            let last = ((end - at) as usize).saturating_add(first).min(body.len());
+            let Some(part) = body.get(first..last).filter(|part| !part.is_empty()) else {
+                return Err(damaged(key));
+            };
+            bytes.extend_from_slice(part);
+            at += part.len() as u64;
+        }
+        Ok(Some(bytes))
+    }
+
     fn expiry(&self) -> Micros {
         self.after(self.keep)
     }
@@ -147,6 +181,19 @@ impl node::Blobs for BlobStore {
         Box::pin(async move {
             let bytes = self.get_bytes(workspace, blob).await?;
             bytes.map(Vec::from).ok_or_else(|| missing(blob))
+        })
+    }
+
+    fn get_part<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        blob: &'a str,
+        from: u64,
+        length: u64,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Problem>> {
+        Box::pin(async move {
+            let bytes = self.get_range(workspace, blob, from, length).await?;
+            bytes.ok_or_else(|| missing(blob))
         })
     }
 

@@ -72,10 +72,9 @@ pub(crate) fn begin(
                     (None, Ok((graph, trigger))) => {
                         let (graph, trigger) = (Arc::clone(graph), *trigger);
                         let answer = if wait { AnswerWhen::Ended } else { AnswerWhen::Started };
-                        let (key, pins) = (None, false);
                         let trace = trace.clone();
-                        let start =
-                            StartRun { graph, trigger, items, key, test, pins, answer, trace };
+                        let new = StartRun::new(graph, trigger, items);
+                        let start = StartRun { test, answer, trace, ..new };
                         let of_member = Arc::clone(&shared.calls).acquire_owned().await.ok();
                         let slot = Some(Slot { of_call, _of_member: of_member });
                         let started = shared.begin(child, start, Some(parent), slot);
@@ -203,9 +202,7 @@ pub(crate) fn tell_error_workflow(
             let called = persist(&shared, || shared.called_graph(&graph, &wanted)).await;
             let (graph, trigger) = called?;
             let key = Some(format!("{ERROR_KEY}{run}"));
-            let answer = AnswerWhen::Started;
-            let pins = false;
-            let start = StartRun { graph, trigger, items, key, test, pins, answer, trace };
+            let start = StartRun { key, test, trace, ..StartRun::new(graph, trigger, items) };
             let started = shared.begin(shared.new_run_id(), start, None, None);
             started.await.map_err(|_| Problem::internal())?.map(|_| ())
         };

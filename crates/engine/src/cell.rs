@@ -15,7 +15,8 @@ use crate::codec;
 use crate::command::Adopted;
 use crate::decide::{Action, Input};
 use crate::door::{Answer, AnswerWhen, RunStatus};
-use crate::flusher::{FlushOp, Lane, Op, Outcome, SinkId};
+use crate::flusher::{FlushOp, Lane, Marks, Op, Outcome, SinkId};
+use crate::redact::Redaction;
 use crate::state::RunState;
 use crate::timers::Timer;
 
@@ -212,6 +213,7 @@ impl Cell {
             lane,
             sink,
             token: self.state.position,
+            marks: self.marks(&op),
             op,
         }))
     }
@@ -225,6 +227,16 @@ impl Cell {
     pub(crate) fn give_up_slot(&mut self) {
         if self.slot.is_some() && self.state.is_idle() {
             self.slot = self.slot.take().and_then(|slot| slot.waiting(self.state.is_calling()));
+        }
+    }
+
+    /// Labels stand there from the start on, and learn at the end how long they stay.
+    fn marks(&self, op: &Op) -> Marks {
+        let labels = &self.state.start.labels;
+        match op {
+            Op::Start { .. } => Marks::of(labels, None),
+            Op::End { .. } | Op::Whole { .. } => Marks::of(labels, self.state.problem.as_ref()),
+            Op::Progress { .. } | Op::Park { .. } | Op::Renew { .. } => Marks::default(),
         }
     }
 
@@ -311,7 +323,8 @@ impl Cell {
 
     fn take_history(&mut self) -> Bytes {
         if self.written.is_empty() && self.stage == Stage::Ending {
-            return codec::encode(&as_list(&std::mem::take(&mut self.state.journal)));
+            let records = std::mem::take(&mut self.state.journal);
+            return codec::encode(&self.redacted(as_list(&records)));
         }
         if !self.state.journal.is_empty() {
             if !self.written.is_empty() {
@@ -319,7 +332,15 @@ impl Cell {
             }
             self.written.append(&mut self.state.journal);
         }
-        codec::encode(&as_list(&self.written))
+        codec::encode(&self.redacted(as_list(&self.written)))
+    }
+
+    /// What may stay of these records. A run that goes on needs all of them, and so does the caller of
+    /// a called one after a crash.
+    fn redacted(&self, records: Vec<u8>) -> Vec<u8> {
+        let paths = &self.graph().settings.redact;
+        let over = self.state.status.is_final() && self.state.start.parent.is_none();
+        if over { Redaction(paths).history(records) } else { records }
     }
 
     /// Tells the caller, if it still waits for this and it is durable.
@@ -372,7 +393,8 @@ impl Cell {
     }
 }
 
-fn outcome(status: RunStatus) -> Outcome {
+/// How a run in this final state ended.
+pub(crate) fn outcome(status: RunStatus) -> Outcome {
     match status {
         RunStatus::Succeeded => Outcome::Succeeded,
         RunStatus::Cancelled => Outcome::Cancelled,

@@ -11,7 +11,7 @@ use crate::door::StartRun;
 use crate::flusher::{FlushOp, Flushed};
 use crate::record::Parent;
 use crate::state::RunState;
-use crate::view::RunView;
+use crate::view::{RunView, Shown};
 
 /// What a worker is told.
 pub(crate) enum Command {
@@ -46,8 +46,19 @@ pub(crate) enum Command {
         workspace: WorkspaceId,
         /// Which.
         run: RunId,
+        /// How much of it.
+        shown: Shown,
         /// Where to.
         reply: oneshot::Sender<Option<RunView>>,
+    },
+    /// Look at a run's state; dropped unused when the worker does not have it.
+    Look {
+        /// Whose it must be.
+        workspace: WorkspaceId,
+        /// Which.
+        run: RunId,
+        /// What to do with it, at once.
+        look: Box<dyn FnOnce(&RunState) + Send>,
     },
     /// A person says what became of an effect that may have run.
     Answer {

@@ -6,7 +6,9 @@ use kernel::{Items, Problem, RunId};
 use node::Reply;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use workflow::Graph;
+use workflow::{Graph, Labels};
+
+use crate::record::Record;
 
 /// A run to be started.
 pub struct StartRun {
@@ -27,6 +29,32 @@ pub struct StartRun {
     pub answer: AnswerWhen,
     /// The caller's place in a trace, as a W3C `traceparent`: requests of the run's nodes carry it on.
     pub trace: Option<String>,
+    /// What the run is found by, besides its workflow's labels.
+    pub labels: Labels,
+    /// The run that this one repeats, wholly or from a node on.
+    pub origin: Option<RunId>,
+    /// What has happened to it already: the records that follow its first.
+    pub prelude: Vec<Record>,
+}
+
+impl StartRun {
+    /// A run of this version that starts at a trigger with these items, for nobody who would want
+    /// more than to know that it is durable.
+    pub fn new(graph: Arc<Graph>, trigger: usize, items: Items) -> Self {
+        Self {
+            graph,
+            trigger,
+            items,
+            key: None,
+            test: false,
+            pins: false,
+            answer: AnswerWhen::Started,
+            trace: None,
+            labels: Labels::default(),
+            origin: None,
+            prelude: Vec::new(),
+        }
+    }
 }
 
 /// When the caller of [`crate::Engine::start`] gets its [`Answer`].

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kernel::{Clock, Dice, Problem, RunId, WorkflowId, WorkspaceId, codes};
+use kernel::{Clock, Dice, Problem, RunId, WorkspaceId, codes};
 use node::Services;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -18,14 +18,15 @@ use crate::calls::{self, Slot};
 use crate::cell::AnswerSender;
 use crate::command::{Command, NewRun};
 use crate::decide::Decision;
-use crate::door::{Answer, AnswerWhen, RunStatus, StartRun, Started};
+use crate::door::{Answer, AnswerWhen, StartRun, Started};
 use crate::flusher::Flusher;
 use crate::load::Loaded;
 use crate::member::Member;
 use crate::record::Parent;
 use crate::settings::Settings;
-use crate::store::{RunSummary, Store};
-use crate::view::{RunLine, RunView};
+use crate::statistics::{self, Statistics};
+use crate::store::Store;
+use crate::view::{RunView, Shown};
 use crate::watch;
 use crate::worker::Worker;
 
@@ -70,7 +71,7 @@ pub struct Parts {
 /// The engine's handle; cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 pub(crate) struct Shared {
@@ -88,6 +89,7 @@ pub(crate) struct Shared {
     /// Timers of each worker.
     timers: Vec<AtomicUsize>,
     pub(crate) slow: tokio::runtime::Handle,
+    pub(crate) statistics: Statistics,
     /// Runs in memory.
     pub(crate) live: AtomicUsize,
     /// Bytes that they hold.
@@ -123,6 +125,7 @@ impl Engine {
             live: AtomicUsize::new(0),
             held_bytes: AtomicUsize::new(0),
             calls: Arc::new(Semaphore::new(settings.calls_max.max(1))),
+            statistics: Statistics::default(),
             closed: AtomicBool::new(false),
             pulses: channels.iter().map(|_| AtomicU64::new(monotonic_ms(&*clock))).collect(),
             timers: channels.iter().map(|_| AtomicUsize::new(0)).collect(),
@@ -148,6 +151,7 @@ impl Engine {
             .member
             .depend_on(Box::new(move || weak.upgrade().is_none_or(|shared| shared.is_alive())));
         shared.slow.spawn(watch::watch(Arc::downgrade(&shared), stop.clone()));
+        shared.slow.spawn(statistics::keep_writing(Arc::downgrade(&shared), stop.clone()));
         Ok((Self { shared }, Threads { stop, slow: Some(slow), workers }))
     }
 
@@ -189,38 +193,27 @@ impl Engine {
         Ok(answered.await.unwrap_or(false))
     }
 
-    /// Runs of a workspace, newest first: those older than `before`, at most `limit`.
-    pub async fn list_runs(
-        &self,
-        workspace: WorkspaceId,
-        workflow: Option<WorkflowId>,
-        status: Option<RunStatus>,
-        before: Option<RunId>,
-        limit: u32,
-    ) -> Result<Vec<RunLine>, Problem> {
-        let runs = self.shared.store.list(workspace, workflow, status, before, limit).await?;
-        let line = |run: RunSummary| RunLine {
-            run_id: run.run,
-            workflow_id: run.workflow,
-            version_id: run.version,
-            status: run.status,
-            started_at: run.started_at,
-            finished_at: run.finished_at,
-        };
-        Ok(runs.into_iter().map(line).collect())
-    }
-
     /// A run as it is now; `None` if the workspace has no such run (any more).
     pub async fn find_run(
         &self,
         workspace: WorkspaceId,
         run: RunId,
     ) -> Result<Option<RunView>, Problem> {
-        if let Some(view) = self.shared.view_in_memory(workspace, run).await {
+        self.show_run(workspace, run, Shown::EVERYTHING).await
+    }
+
+    /// The same, cut to what shall be shown of it.
+    pub async fn show_run(
+        &self,
+        workspace: WorkspaceId,
+        run: RunId,
+        shown: Shown,
+    ) -> Result<Option<RunView>, Problem> {
+        if let Some(view) = self.shared.view_in_memory(workspace, run, shown).await {
             return Ok(Some(view));
         }
         let loaded = self.shared.load(workspace, run).await?;
-        Ok(loaded.map(|loaded| RunView::of(&loaded.state, self.shared.clock.now())))
+        Ok(loaded.map(|loaded| RunView::of(&loaded.state, self.shared.clock.now(), shown)))
     }
 
     /// Takes over the runs of members that are gone and goes on with them; says how many.
@@ -426,9 +419,10 @@ impl Shared {
         &self,
         workspace: WorkspaceId,
         run: RunId,
+        shown: Shown,
     ) -> Option<RunView> {
         let (reply, view) = oneshot::channel();
-        self.send(run, Command::View { workspace, run, reply });
+        self.send(run, Command::View { workspace, run, shown, reply });
         view.await.ok().flatten()
     }
 
@@ -477,6 +471,6 @@ fn overloaded(detail: String) -> Problem {
     problem
 }
 
-fn not_found(run: RunId) -> Problem {
+pub(crate) fn not_found(run: RunId) -> Problem {
     Problem::new(codes::RUN_NOT_FOUND, format!("There is no run {run} in this workspace."))
 }

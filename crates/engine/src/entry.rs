@@ -42,7 +42,9 @@ pub fn first_items(node: &GraphNode, pins: bool, input: Option<Value>) -> Result
 
 /// Items of a person's JSON: an item, an object (which becomes an item's data), or a list of either;
 /// nothing is one empty item.
-fn read_items(input: Option<Value>) -> Result<Vec<Item>, Problem> {
+///
+/// Errors: `request.invalid`.
+pub fn read_items(input: Option<Value>) -> Result<Vec<Item>, Problem> {
     match input {
         None => Ok(vec![Item::new(Object::new())]),
         Some(Value::Array(list)) => list.into_iter().map(read_item).collect(),

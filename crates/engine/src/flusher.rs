@@ -32,7 +32,7 @@ use tokio::sync::Notify;
 pub(crate) use columns::kept_days;
 use failure::Obstacle;
 use lane::LaneLoop;
-pub use op::{FIRST_EPOCH, FlushOp, Flushed, Lane, Op, Outcome, SinkId, Verdict};
+pub use op::{FIRST_EPOCH, FlushOp, Flushed, Lane, Marks, Op, Outcome, SinkId, Verdict};
 use queue::{Load, Queue};
 
 /// Receives the verdicts of one flush for one worker. Called on the flusher's thread: it must only

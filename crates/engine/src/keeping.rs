@@ -45,7 +45,8 @@ pub(crate) fn files(state: &RunState) -> Vec<String> {
     let runs = state.data.nodes.iter().flat_map(|node| &node.runs);
     runs.flat_map(|run| &run.outputs).for_each(|items| files.add(items));
     for activation in &state.activations {
-        activation.inputs.iter().for_each(|items| files.add(items));
+        let edited = activation.edited.iter().flat_map(|ports| ports.iter());
+        activation.inputs.iter().chain(edited).for_each(|items| files.add(items));
         activation.done.iter().flatten().flatten().for_each(|items| files.add(items));
         if let Phase::Calling { results, .. } = &activation.phase {
             results.iter().flatten().flatten().for_each(|items| files.add(items));

@@ -17,8 +17,8 @@ use crate::flusher::{FlushOp, Op};
 use crate::plan::Plan;
 use crate::replay::replay;
 use crate::state::RunState;
-use crate::store::{LiveRun, RunRecord};
-use crate::view::last_items;
+use crate::store::{FinishedRun, LiveRun, RunRecord};
+use crate::view::{Shown, last_items};
 
 /// A run read back from the database.
 pub(crate) struct Loaded {
@@ -35,15 +35,20 @@ pub(crate) async fn load(
     run: RunId,
 ) -> Result<Option<Loaded>, Problem> {
     let Some(record) = shared.store.find(workspace, run).await? else { return Ok(None) };
-    let (version, bodies) = match record {
-        RunRecord::Finished(finished) => {
-            (finished.version, vec![text(shared, workspace, finished.body).await?])
+    let state = match record {
+        RunRecord::Finished(run) => finished(shared, run).await?,
+        RunRecord::Live(live) => {
+            let texts = journal(shared, &live).await?.texts;
+            state(run, &plan(shared, workspace, live.version).await?, &texts)?
         }
-        RunRecord::Live(live) => (live.version, journal(shared, &live).await?.texts),
     };
-    let plan = plan(shared, workspace, version).await?;
-    let state = state(run, &plan, &bodies)?;
     Ok(Some(Loaded { state }))
+}
+
+/// The last state of a finished run.
+pub(crate) async fn finished(shared: &Shared, run: FinishedRun) -> Result<RunState, Problem> {
+    let texts = [text(shared, run.workspace, run.body).await?];
+    state(run.run, &plan(shared, run.workspace, run.version).await?, &texts)
 }
 
 /// Takes over the runs of fenced members and hands them to the workers; says how many.
@@ -116,8 +121,9 @@ const READ_AT_ONCE: usize = 32;
 
 /// Waits until a suspect has ended, come to wait, or executed for a while without harm.
 async fn watch_suspect(shared: &Shared, workspace: WorkspaceId, run: RunId) {
+    let nothing = Shown { activations: 0, items_per_output: 0, bytes: 0 };
     for _ in 0..SUSPECT_LOOKS {
-        match shared.view_in_memory(workspace, run).await {
+        match shared.view_in_memory(workspace, run, nothing).await {
             Some(view) if view.status == RunStatus::Running => pause(LAST_LOOK).await,
             Some(_) | None => return shared.breadcrumbs.absolve(run),
         }

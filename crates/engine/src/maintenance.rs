@@ -16,13 +16,17 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::flusher::columns::{Day, Micros};
-use crate::store::{blobs, members, upkeep};
+use crate::store::{blobs, counts, marks, members, upkeep};
 
 /// Partitions exist for so many days ahead.
 pub const DAYS_AHEAD: i32 = 7;
 /// A key of a run stays taken for so long after its start, and as long as the run lives; the answer
 /// to a call's idempotency key is kept as long.
 pub const KEYS_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Runs are counted by the minute for so long.
+pub const MINUTES_KEPT: Duration = Duration::from_secs(3 * 86_400);
+/// Runs are counted by the hour for so long.
+pub const HOURS_KEPT: Duration = Duration::from_secs(400 * 86_400);
 /// Rows of members that are gone are kept for so long.
 const MEMBERS_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Pages of keys looked at in one step: 8 MiB.
@@ -76,6 +80,7 @@ struct Progress {
     expiry_at: Option<Timestamp>,
     sweep_at: Option<Timestamp>,
     key_page: i64,
+    mark_page: i64,
     swept: (Uuid, Uuid),
 }
 
@@ -115,11 +120,14 @@ impl Maintenance {
             report.partitions_made = self.add_partitions(now).await?;
             report.partitions_dropped = self.drop_expired(now).await?;
             self.forget_members(now).await?;
+            let kept: db::Parameters<'_> = &[&before(now, MINUTES_KEPT), &before(now, HOURS_KEPT)];
+            self.lane.execute(&counts::EXPIRE, kept).await?;
             progress.partitions_at = Some(now);
         }
         if is_due(progress.expiry_at, now, EXPIRY_EVERY) {
             report.keys_expired = self.expire_keys(&mut progress.key_page, now).await?;
             report.answers_expired = self.expire_answers(now).await?;
+            self.expire_marks(&mut progress.mark_page, now).await?;
             report.chunks_expired = self.expire_blobs(now).await?;
             progress.expiry_at = Some(now);
         }
@@ -206,6 +214,22 @@ impl Maintenance {
             }
         }
         Ok(expired)
+    }
+
+    /// The same over labels and failures, side by side.
+    async fn expire_marks(&self, page: &mut i64, now: Timestamp) -> Result<(), Problem> {
+        let row = self.lane.query_opt(&marks::PAGES, &[]).await?;
+        let pages: i64 = row.map_or(Ok(0), |row| row.column("pages"))?;
+        if *page >= pages {
+            *page = 0;
+        }
+        let until = *page + KEY_PAGES;
+        let parameters: db::Parameters<'_> = &[&Day::of(now), &*page, &until];
+        for statement in [&marks::EXPIRE_LABELS, &marks::EXPIRE_FAILURES] {
+            self.lane.execute(statement, parameters).await?;
+        }
+        *page = until;
+        Ok(())
     }
 
     async fn expire_blobs(&self, now: Timestamp) -> Result<u64, Problem> {

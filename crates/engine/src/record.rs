@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use kernel::{Item, Items, Problem, RunId, Value};
 use node::{CallMode, Reply};
 use serde::{Deserialize, Serialize};
+use workflow::Labels;
 
 use crate::door::{AnswerWhen, RunStatus};
 
@@ -31,6 +32,20 @@ pub enum Record {
         outputs: Vec<Items>,
         /// When and how long.
         times: Times,
+    },
+    /// An activation did not run: these are the outputs it had in the run that this one repeats.
+    TakenOver {
+        /// Which.
+        activation: ActivationId,
+        /// Items of each output port.
+        outputs: Vec<Items>,
+    },
+    /// An activation is about to run with other inputs than came to it.
+    Edited {
+        /// Which.
+        activation: ActivationId,
+        /// Items of each input port.
+        inputs: Arc<[Items]>,
     },
     /// An activation failed for good: retries, if any, are used up.
     Failed {
@@ -135,6 +150,8 @@ impl Record {
     pub fn activation(&self) -> Option<ActivationId> {
         match self {
             Self::Finished { activation, .. }
+            | Self::TakenOver { activation, .. }
+            | Self::Edited { activation, .. }
             | Self::Failed { activation, .. }
             | Self::Retrying { activation, .. }
             | Self::Intended { activation, .. }
@@ -175,6 +192,12 @@ pub struct Start {
     /// See [`crate::StartRun::trace`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The run that this one repeats, wholly or from a node on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RunId>,
+    /// What the run is found by.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// The calling activation, for a run called by another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,

@@ -47,6 +47,10 @@ pub struct Activation {
     pub problem: Option<Problem>,
     /// When its last attempt began and how long it took.
     pub times: Times,
+    /// Whether its outputs were taken over from the run that this one repeats.
+    pub taken_over: bool,
+    /// What stood in for its inputs.
+    pub edited: Option<Arc<[Items]>>,
 }
 
 /// Where an activation is.
@@ -220,6 +224,17 @@ impl RunState {
                     self.finish(activation, outputs, times);
                 }
             }
+            Record::TakenOver { activation, outputs } => {
+                if self.leave(activation, Phase::Succeeded) {
+                    self.activations[activation as usize].taken_over = true;
+                    self.finish(activation, outputs, Times::default());
+                }
+            }
+            Record::Edited { activation, inputs } => {
+                let activation = &mut self.activations[activation as usize];
+                activation.inputs = Arc::clone(&inputs);
+                activation.edited = Some(inputs);
+            }
             Record::Failed { activation, problem, times } => {
                 if self.leave(activation, Phase::Failed) {
                     self.fail(activation, problem, times);
@@ -368,6 +383,8 @@ impl RunState {
             run_index: None,
             problem: None,
             times: Times::default(),
+            taken_over: false,
+            edited: None,
         });
         self.reached[node] += 1;
         self.live[node] += 1;

@@ -1,21 +1,25 @@
 //! The engine's SQL, by noun, and the handle that reads and changes runs outside of the flush.
 
 pub(crate) mod blobs;
+pub(crate) mod counts;
 pub(crate) mod flush;
+pub(crate) mod marks;
 pub(crate) mod members;
 mod row;
 pub(crate) mod runs;
+mod search;
 pub(crate) mod upkeep;
 
 use std::sync::Arc;
 
 use db::{Columns, Database, Lane, LaneSettings, Statement};
-use kernel::{Clock, Dice, MemberId, Problem, RunId, WorkflowId, WorkspaceId, codes};
+use kernel::{Clock, Dice, MemberId, Problem, RunId, WorkspaceId, codes};
 use uuid::Uuid;
 
-pub use row::{FinishedRun, JournalRow, LiveRun, RunRecord, RunSummary, Signal};
+pub(crate) use counts::{CountRow, Counted, Counts, Span};
+pub use row::{FinishedRun, JournalRow, LiveRun, RunRecord, Signal};
+pub use search::{CANDIDATES_MAX, Failure, Found, RunSummary, Search, SearchOrder};
 
-use crate::door::RunStatus;
 use crate::fence::Fence;
 use crate::flusher::columns::Day;
 
@@ -30,10 +34,17 @@ pub const STATEMENTS: &[&Statement] = &[
     &blobs::KEEP,
     &blobs::SEAL,
     &blobs::TOUCH,
+    &counts::ADD,
+    &counts::EXPIRE,
+    &counts::READ,
     &flush::FLUSH,
     &flush::SETTLE,
     &flush::WHOLE,
     &flush::WHOLE_KEYED,
+    &marks::DELETE,
+    &marks::EXPIRE_FAILURES,
+    &marks::EXPIRE_LABELS,
+    &marks::PAGES,
     &members::BACKENDS,
     &members::BEAT,
     &members::FENCE,
@@ -46,12 +57,17 @@ pub const STATEMENTS: &[&Statement] = &[
     &runs::FIND_KEY,
     &runs::INBOX,
     &runs::JOURNAL,
-    &runs::LIST,
     &runs::OWNED,
     &runs::SIGNAL,
     &runs::SIGNALLED,
     &runs::TAKE_DUE,
     &runs::TAKE_OVER,
+    &search::ALL_NEWEST,
+    &search::ALL_OLDEST,
+    &search::FAILURES_NEWEST,
+    &search::FAILURES_OLDEST,
+    &search::LABEL_NEWEST,
+    &search::LABEL_OLDEST,
     &upkeep::ADD_PARTITIONS,
     &upkeep::EXPIRED_PARTITIONS,
     &upkeep::EXPIRE_KEYS,
@@ -118,26 +134,6 @@ impl Store {
                 return Ok(journal);
             }
         }
-    }
-
-    /// Runs of a workspace, newest first: those older than `before`, at most `limit`.
-    pub async fn list(
-        &self,
-        workspace: WorkspaceId,
-        workflow: Option<WorkflowId>,
-        status: Option<RunStatus>,
-        before: Option<RunId>,
-        limit: u32,
-    ) -> Result<Vec<RunSummary>, Problem> {
-        let before = before.map_or(Uuid::max(), |run| run.0);
-        let workflow = workflow.map(|workflow| workflow.0);
-        let state = status.map(RunStatus::as_str);
-        let limit = i64::from(limit);
-        let rows = self
-            .lane
-            .query(&runs::LIST, &[&workspace.0, &before, &workflow, &state, &limit])
-            .await?;
-        Ok(rows.iter().map(row::summary).collect::<Result<_, _>>()?)
     }
 
     /// The run that holds a key in a workspace.

@@ -31,6 +31,10 @@ pub fn write(record: &Record, inputs: &[Items], out: &mut Vec<u8>) {
         Record::Finished { activation, outputs, times } => {
             Wire::Finished(*activation, Ports { outputs, inputs }, *times)
         }
+        Record::TakenOver { activation, outputs } => {
+            Wire::TakenOver(*activation, Ports { outputs, inputs })
+        }
+        Record::Edited { activation, inputs } => Wire::Edited(*activation, inputs),
         Record::Failed { activation, problem, times } => Wire::Failed(*activation, problem, *times),
         Record::Retrying { activation, attempt, problem, due } => {
             Wire::Retrying(*activation, *attempt, problem, due.as_microsecond())
@@ -62,6 +66,10 @@ enum Wire<'a> {
     Started(&'a Start),
     #[serde(rename = "f")]
     Finished(ActivationId, Ports<'a>, Times),
+    #[serde(rename = "t")]
+    TakenOver(ActivationId, Ports<'a>),
+    #[serde(rename = "d")]
+    Edited(ActivationId, &'a [Items]),
     #[serde(rename = "x")]
     Failed(ActivationId, &'a Problem, Times),
     #[serde(rename = "r")]
@@ -102,6 +110,13 @@ pub fn read(
             let outputs = read_ports(ports, &inputs(activation))?;
             Record::Finished { activation, outputs, times }
         }
+        OwnedWire::TakenOver(activation, ports) => {
+            let outputs = read_ports(ports, &inputs(activation))?;
+            Record::TakenOver { activation, outputs }
+        }
+        OwnedWire::Edited(activation, inputs) => {
+            Record::Edited { activation, inputs: inputs.into() }
+        }
         OwnedWire::Failed(activation, problem, times) => {
             Record::Failed { activation, problem, times }
         }
@@ -137,6 +152,10 @@ enum OwnedWire {
     Started(Start),
     #[serde(rename = "f")]
     Finished(ActivationId, Vec<Vec<Value>>, Times),
+    #[serde(rename = "t")]
+    TakenOver(ActivationId, Vec<Vec<Value>>),
+    #[serde(rename = "d")]
+    Edited(ActivationId, Vec<Items>),
     #[serde(rename = "x")]
     Failed(ActivationId, Problem, Times),
     #[serde(rename = "r")]

@@ -25,6 +25,7 @@ use crate::engine::Shared;
 use crate::flusher::{FIRST_EPOCH, SinkId};
 use crate::plan::Plan;
 use crate::record::{ActivationId, Record, Start};
+use crate::repeat;
 use crate::state::{Activation, Phase, RunState};
 use crate::timers::{Timer, Timers};
 use crate::view::RunView;
@@ -180,11 +181,11 @@ impl Worker {
                     self.flush(run);
                 }
             }
-            Command::View { workspace, run, reply } => {
+            Command::View { workspace, run, shown, reply } => {
                 let now = self.shared.clock.now();
                 let cell = self.cells.get(&run).filter(|cell| cell.workspace() == workspace);
                 let view = cell.map(|cell| {
-                    let mut view = RunView::of(&cell.state, now);
+                    let mut view = RunView::of(&cell.state, now, shown);
                     if view.status.is_final() {
                         // Its end is not durable yet: it would have gone.
                         (view.status, view.error) = (RunStatus::Running, None);
@@ -192,6 +193,12 @@ impl Worker {
                     view
                 });
                 let _ = reply.send(view);
+            }
+            Command::Look { workspace, run, look } => {
+                let cell = self.cells.get(&run).filter(|cell| cell.workspace() == workspace);
+                if let Some(cell) = cell {
+                    look(&cell.state);
+                }
             }
             Command::Answer { workspace, run, node, decision, reply } => {
                 let asking = self.asking(workspace, run, &node);
@@ -220,7 +227,9 @@ impl Worker {
     }
 
     fn start(&mut self, new: NewRun) {
-        let NewRun { run, start, parent, slot, answer } = new;
+        let NewRun { run, mut start, parent, slot, answer } = new;
+        start.labels.extend(&start.graph.settings.labels);
+        let prelude = std::mem::take(&mut start.prelude);
         let plan = self.plan(&start);
         let first = Start {
             trigger: start.trigger as u32,
@@ -232,6 +241,8 @@ impl Worker {
             answer: start.answer,
             key: start.key,
             trace: start.trace,
+            origin: start.origin,
+            labels: start.labels,
             parent,
         };
         let mut journal = Vec::with_capacity(512);
@@ -240,6 +251,7 @@ impl Worker {
         let mut state = RunState::new(run, plan, first);
         state.bytes = journal.len();
         state.journal = journal;
+        repeat::begin_with(&mut state, prelude);
         let cell = Cell {
             segment_at: state.start.at,
             state,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use kernel::Problem;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 /// An answer; problems travel as `Err` beside it.
@@ -16,6 +17,33 @@ pub struct Answer {
     pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body; empty with 204 and 304.
     pub body: Vec<u8>,
+}
+
+/// An output with one of the two statuses its function has: the declared one, or `also`.
+#[derive(Clone, Debug)]
+pub struct WithStatus<T> {
+    /// HTTP status.
+    pub status: u16,
+    /// What is answered.
+    pub output: T,
+}
+
+impl<T: JsonSchema> JsonSchema for WithStatus<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
 }
 
 /// An answer without its body, as it is stored.

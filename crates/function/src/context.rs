@@ -2,9 +2,10 @@
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard as StdGuard, PoisonError};
+use std::time::Duration;
 
 use db::{Database, Tx};
-use kernel::{Clock, Dice, Problem, WorkspaceId};
+use kernel::{Clock, Dice, Problem, WorkspaceId, codes};
 use queue::{Hints, NewJob, Priority};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -192,10 +193,74 @@ impl ActionContext {
         *lock(&self.subject) = Some(Subject { kind, id: id.to_string() });
     }
 
+    /// How long the sender would wait: `wait` of the header `prefer` (RFC 7240), in seconds.
+    pub fn preferred_wait(&self) -> Option<Duration> {
+        let sent = self.surroundings.call.prefer.as_deref()?;
+        let wait = sent.split([',', ';']).find_map(|one| one.trim().strip_prefix("wait="))?;
+        wait.trim_matches('"').parse().ok().map(Duration::from_secs)
+    }
+
+    /// Which part is asked for of something that has this many bytes and this entity tag (with its
+    /// quotes): first byte and length. `None`: all of it, or what this cannot serve and may pass over.
+    ///
+    /// # Errors
+    /// `request.range` when there is no such part.
+    pub fn range(&self, size: u64, tag: &str) -> Result<Option<(u64, u64)>, Problem> {
+        let call = &self.surroundings.call;
+        if call.if_range.as_deref().is_some_and(|wanted| wanted != tag) {
+            return Ok(None);
+        }
+        call.range.as_deref().map_or(Ok(None), |sent| range(sent, size))
+    }
+
     /// The request's idempotency key, unique in the workspace and the same when the request is
     /// repeated. An action that is repeated after a crash is run again under it: what must be done
     /// once has to be done under this key.
     pub fn unique_key(&self) -> Option<String> {
         self.surroundings.call.idempotency.as_ref().map(|key| key.unique_text())
+    }
+}
+
+/// A single range of bytes; other units and several ranges may be passed over.
+fn range(sent: &str, size: u64) -> Result<Option<(u64, u64)>, Problem> {
+    let Some(bytes) = sent.trim().strip_prefix("bytes=") else { return Ok(None) };
+    let Some((first, last)) = bytes.split_once('-').filter(|_| !bytes.contains(',')) else {
+        return Ok(None);
+    };
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let (from, to) = match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => (first, last.min(size.saturating_sub(1))),
+        (Some(first), None) if last.trim().is_empty() => (first, size.saturating_sub(1)),
+        (None, Some(count)) if first.trim().is_empty() && count > 0 => {
+            (size.saturating_sub(count), size.saturating_sub(1))
+        }
+        _ => return Ok(None),
+    };
+    if from >= size {
+        let detail = format!("It has {size} bytes; the header `range` begins behind them.");
+        return Err(Problem::new(codes::REQUEST_RANGE, detail));
+    }
+    Ok(Some((from, to - from + 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+
+    #[test]
+    fn a_range_is_a_part_of_what_there_is() {
+        let read = |sent| range(sent, 10).map_err(|problem| problem.code.to_string());
+        assert_eq!(read("bytes=2-5"), Ok(Some((2, 4))));
+        assert_eq!(read("bytes=2-"), Ok(Some((2, 8))));
+        assert_eq!(read("bytes=-3"), Ok(Some((7, 3))));
+        assert_eq!(read("bytes=0-99"), Ok(Some((0, 10))));
+        assert_eq!(read("bytes=-99"), Ok(Some((0, 10))));
+        assert_eq!(read("bytes=10-"), Err("request.range".to_owned()));
+        for passed_over in
+            ["bytes=5-2", "bytes=a-b", "bytes=0-1,4-5", "lines=1-2", "bytes=-", "bytes=-0"]
+        {
+            assert_eq!(read(passed_over), Ok(None), "{passed_over}");
+        }
+        assert!(range("bytes=0-", 0).is_err());
     }
 }

@@ -29,6 +29,8 @@ pub struct Function {
     pub kind: Kind,
     /// HTTP status of success.
     pub status: u16,
+    /// Another status of success, where it has two.
+    pub also: Option<u16>,
     /// Schema of the path's parameters.
     pub path_schema: Option<SchemaOf>,
     /// Schema of the query string's parameters.

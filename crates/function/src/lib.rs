@@ -59,7 +59,7 @@ mod services;
 mod store;
 mod version;
 
-pub use answer::Answer;
+pub use answer::{Answer, WithStatus};
 pub use api::FUNCTIONS;
 pub use audit::{AuditView, READ_AUDIT};
 pub use caller::{Caller, Permission, Scopes};

@@ -106,6 +106,17 @@ impl<K: Serialize + DeserializeOwned> Paging<K> {
         Page { items: rows, next }
     }
 
+    /// Rows of the page.
+    pub fn shown(&self) -> usize {
+        self.limit.0 as usize
+    }
+
+    /// The page of these rows, at most [`Paging::shown`], where the store says by itself behind which
+    /// key the next page begins.
+    pub fn up_to<T>(&self, rows: Vec<T>, next: Option<K>) -> Page<T> {
+        Page { items: rows, next: next.map(|key| self.cursors.make(&key)) }
+    }
+
     /// The page of a list that is whole in memory, sorted ascending by `key`.
     pub fn of_all<T>(&self, all: impl IntoIterator<Item = T>, key: impl Fn(&T) -> K) -> Page<T>
     where

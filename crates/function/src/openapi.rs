@@ -90,6 +90,9 @@ fn operation(function: &Function, schemas: &mut Schemas) -> Value {
         }),
     };
     let mut responses = Object::new();
+    if let Some(also) = function.also {
+        responses.insert(also.to_string(), success.clone());
+    }
     responses.insert(function.status.to_string(), success);
     responses.insert("default".into(), json!({ "$ref": "#/components/responses/Problem" }));
     operation.insert("responses".into(), responses.into());

@@ -17,6 +17,12 @@ pub struct Request {
     pub if_match: Option<String>,
     /// `if-none-match`, likewise.
     pub if_none_match: Option<String>,
+    /// `prefer`, as sent.
+    pub prefer: Option<String>,
+    /// `range`, as sent.
+    pub range: Option<String>,
+    /// `if-range`, as sent.
+    pub if_range: Option<String>,
     /// Id of the request, for the audit.
     pub request_id: Option<String>,
     /// Id of the trace the request belongs to, when its sender has one.

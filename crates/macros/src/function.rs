@@ -36,6 +36,7 @@ struct Attribute {
     timeout: Option<LitStr>,
     accepts: Option<LitStr>,
     status: Option<LitInt>,
+    also: Option<LitInt>,
 }
 
 impl Parse for Attribute {
@@ -48,6 +49,7 @@ impl Parse for Attribute {
             timeout: None,
             accepts: None,
             status: None,
+            also: None,
         };
         while !input.is_empty() {
             input.parse::<Token![,]>()?;
@@ -62,10 +64,11 @@ impl Parse for Attribute {
                 "timeout" => attribute.timeout = Some(input.parse()?),
                 "accepts" => attribute.accepts = Some(input.parse()?),
                 "status" => attribute.status = Some(input.parse()?),
+                "also" => attribute.also = Some(input.parse()?),
                 _ => {
                     return Err(Error::new(
                         key.span(),
-                        "expected permission, audit, timeout, accepts or status",
+                        "expected permission, audit, timeout, accepts, status or also",
                     ));
                 }
             }
@@ -92,7 +95,7 @@ fn declaration(kind: Kind, attribute: &Attribute, function: &ItemFn) -> Result<T
     }
     let arguments = arguments(function)?;
     let path_names = path_names(&attribute.path)?;
-    let has_path = arguments.iter().any(|argument| argument.name == "path");
+    let has_path = arguments.iter().any(|one| one.name == "path");
     if has_path == path_names.is_empty() {
         let detail = "an argument `path` goes with parameters in the path, and the other way round";
         return Err(Error::new(span, detail));
@@ -110,15 +113,16 @@ fn declaration(kind: Kind, attribute: &Attribute, function: &ItemFn) -> Result<T
         .permission
         .as_ref()
         .ok_or_else(|| Error::new(span, "permission = … is missing"))?;
-    let run = runner(function, &context, &arguments, nothing, status);
+    let also = optional(attribute.also.as_ref());
+    let shape = Shape::of(&output, nothing);
+    let run = runner(function, &context, &arguments, shape, status);
     let schema = |wanted: &str| {
         let kind = arguments.iter().find(|a| a.name == wanted).map(|a| &a.kind);
         kind.map_or_else(|| quote!(None), |kind| quote!(Some(::function::schema_of::<#kind>)))
     };
     let (path_schema, query_schema) = (schema("path"), schema("query"));
     let body = body(attribute, &arguments, span)?;
-    let output =
-        if nothing { quote!(None) } else { quote!(Some(::function::schema_of::<#output>)) };
+    let output = shape.schema(&output);
     let (visibility, path, name_text) = (&function.vis, &attribute.path, name.to_string());
     let about = format!("The declaration of `{name_text}`.");
     Ok(quote! {
@@ -138,6 +142,7 @@ fn declaration(kind: Kind, attribute: &Attribute, function: &ItemFn) -> Result<T
                 permission: #permission,
                 kind: #kind_tokens,
                 status: #status,
+                also: #also,
                 path_schema: #path_schema,
                 query_schema: #query_schema,
                 body: #body,
@@ -298,12 +303,54 @@ fn body(attribute: &Attribute, arguments: &[Argument], span: Span) -> Result<Tok
     }
 }
 
+fn optional(value: Option<&LitInt>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+/// What becomes of a function's output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// `()`: nothing is answered.
+    Nothing,
+    /// JSON with the declared status.
+    Json,
+    /// `WithStatus<T>`: JSON with a status of its own.
+    WithStatus,
+    /// `Answer`: made by the function itself.
+    Answer,
+}
+
+impl Shape {
+    fn of(output: &Type, nothing: bool) -> Self {
+        let name = match output {
+            Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+            _ => None,
+        };
+        match name.as_deref() {
+            _ if nothing => Self::Nothing,
+            Some("WithStatus") => Self::WithStatus,
+            Some("Answer") => Self::Answer,
+            _ => Self::Json,
+        }
+    }
+
+    fn schema(self, output: &Type) -> TokenStream {
+        match self {
+            Self::Nothing | Self::Answer => quote!(None),
+            Self::Json | Self::WithStatus => quote!(Some(::function::schema_of::<#output>)),
+        }
+    }
+}
+
 /// The erased handler.
 fn runner(
     function: &ItemFn,
     context: &Ident,
     arguments: &[Argument],
-    nothing: bool,
+    shape: Shape,
     status: u16,
 ) -> TokenStream {
     let name = &function.sig.ident;
@@ -315,13 +362,16 @@ fn runner(
         }
     });
     let names = arguments.iter().map(|argument| &argument.name);
-    let answer = if nothing {
-        quote!({
+    let answer = match shape {
+        Shape::Nothing => quote!({
             let () = __output;
             ::core::result::Result::Ok(::function::Answer::empty())
-        })
-    } else {
-        quote!(::function::Answer::json(#status, &__output))
+        }),
+        Shape::Json => quote!(::function::Answer::json(#status, &__output)),
+        Shape::WithStatus => {
+            quote!(::function::Answer::json(__output.status, &__output.output))
+        }
+        Shape::Answer => quote!(::core::result::Result::Ok(__output)),
     };
     quote! {
         fn __run<'a>(

@@ -94,6 +94,21 @@ pub trait Blobs: Send + Sync {
         workspace: WorkspaceId,
         blob: &'a str,
     ) -> BoxFuture<'a, Result<Vec<u8>, Problem>>;
+    /// Some bytes of a key, at most to its end.
+    fn get_part<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        blob: &'a str,
+        from: u64,
+        length: u64,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Problem>> {
+        Box::pin(async move {
+            let bytes = self.get(workspace, blob).await?;
+            let at =
+                |place: u64| usize::try_from(place).map_or(bytes.len(), |at| at.min(bytes.len()));
+            Ok(bytes[at(from)..at(from.saturating_add(length))].to_vec())
+        })
+    }
     /// Keeps blobs at least until a time; [`Timestamp::MAX`] for good. Answers how many of the keys
     /// are there.
     fn keep_until<'a>(

@@ -46,7 +46,8 @@ const WATCH: &str = "\
     DO $$ \
     DECLARE name text; \
     BEGIN \
-        FOREACH name IN ARRAY ARRAY['runs', 'journal', 'history', 'run_keys'] LOOP \
+        FOREACH name IN ARRAY ARRAY['runs', 'journal', 'history', 'run_keys', \
+            'run_labels', 'run_failures'] LOOP \
             EXECUTE format('CREATE TRIGGER note_write AFTER INSERT OR UPDATE OR DELETE \
                 ON forge.%I FOR EACH ROW EXECUTE FUNCTION public.note_write(%L)', name, name); \
         END LOOP; \

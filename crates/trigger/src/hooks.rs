@@ -122,18 +122,15 @@ impl Hooks {
         let made = item::make(request, stage, parameters, hook.raw_body, workspace, blobs).await?;
         let test = stage == Stage::Draft;
         let started = self.0.parts.engine.start(StartRun {
-            graph,
-            trigger,
-            items: Arc::new(vec![made.item]),
             key,
             test,
-            pins: false,
             trace,
             answer: match hook.respond {
                 HookReply::Immediately => AnswerWhen::Started,
                 HookReply::LastNode => AnswerWhen::Ended,
                 HookReply::Node => AnswerWhen::Replied,
             },
+            ..StartRun::new(graph, trigger, Arc::new(vec![made.item]))
         })?;
         let answered = self.wait(started).await?;
         let mut answer = match hook.respond {

@@ -137,5 +137,7 @@ fn settings(document: &DocumentSettings) -> Settings {
         keep_succeeded: document.keep_runs.succeeded,
         keep_failed: document.keep_runs.failed,
         relaxed: document.durability == Durability::Relaxed,
+        labels: document.labels.clone(),
+        redact: document.redact.clone(),
     }
 }

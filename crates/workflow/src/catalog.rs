@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use db::{Database, Identity};
-use kernel::{Problem, VersionId, WorkspaceId, codes};
+use kernel::{Problem, VersionId, WorkflowId, WorkspaceId, codes};
 use node::Registry;
 
 use crate::graph::Graph;
@@ -82,6 +82,20 @@ impl Catalog {
             Some(version) => self.graph(workspace, version).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The id of the workflow with this id or name.
+    ///
+    /// Errors: `workflow.not_found`; `database.unavailable`.
+    pub async fn find_workflow(
+        &self,
+        workspace: WorkspaceId,
+        reference: &str,
+    ) -> Result<WorkflowId, Problem> {
+        let mut tx = self.inner.database.read(Identity::of_workspace(workspace)).await?;
+        let found = service::find(&mut tx, workspace, reference).await;
+        tx.commit().await?;
+        Ok(found?.view.id)
     }
 
     /// Keeps a graph that was just made.

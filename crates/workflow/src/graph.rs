@@ -12,6 +12,8 @@ use kernel::{Items, VersionId, WorkspaceId};
 use node::{MayHaveRun, SharedNode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::labels::Labels;
+
 /// One version of a workflow, ready to run.
 pub struct Graph {
     /// Whose it is.
@@ -142,6 +144,10 @@ pub struct Settings {
     pub keep_failed: Retention,
     /// Whether an acknowledged run may be lost with the last moments before a power cut.
     pub relaxed: bool,
+    /// Labels of every run.
+    pub labels: Labels,
+    /// Fields of items that are not shown; see the document's setting.
+    pub redact: Vec<String>,
 }
 
 /// Order of branches.
@@ -221,6 +227,8 @@ impl Default for Settings {
             keep_succeeded: Retention::Days(30),
             keep_failed: Retention::Days(90),
             relaxed: false,
+            labels: Labels::default(),
+            redact: Vec::new(),
         }
     }
 }

@@ -17,6 +17,7 @@ mod check;
 mod diff;
 pub mod document;
 pub mod graph;
+mod labels;
 mod model;
 mod observer;
 mod order;
@@ -33,6 +34,7 @@ pub use catalog::Catalog;
 pub use diff::{Change, DiffSide, DiffView, NodeDiff};
 pub use document::{Connection, Document, DocumentNode, MediaType, Port, Source};
 pub use graph::{Backoff, Edge, Graph, GraphNode, OnError, Order, Retention, Retry, Settings};
+pub use labels::Labels;
 pub use model::{
     DraftProblem, FoundWorkflow, HookView, ImportedFile, Importing, OnConflict, ProjectView,
     PublishedView, Saved, SourceView, TagView, Version, VersionDetail, VersionView, WorkflowDetail,

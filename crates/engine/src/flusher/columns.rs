@@ -32,6 +32,8 @@ pub(super) struct Columns<'a> {
     pub(super) class: Vec<Option<i16>>,
     pub(super) key: Vec<Option<&'a str>>,
     pub(super) body: Vec<&'a [u8]>,
+    pub(super) labels: Vec<Option<&'a str>>,
+    pub(super) failure: Vec<Option<&'a str>>,
 }
 
 /// The columns in which the kinds of operations differ.
@@ -77,6 +79,8 @@ impl<'a> Columns<'a> {
             class: Vec::with_capacity(n),
             key: Vec::with_capacity(n),
             body: Vec::with_capacity(n),
+            labels: Vec::with_capacity(n),
+            failure: Vec::with_capacity(n),
         }
     }
 
@@ -97,6 +101,8 @@ impl<'a> Columns<'a> {
         self.class.push(fields.class);
         self.key.push(fields.key);
         self.body.push(op.op.body());
+        self.labels.push(op.marks.labels());
+        self.failure.push(op.marks.failure());
     }
 }
 

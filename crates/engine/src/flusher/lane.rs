@@ -282,7 +282,7 @@ impl Connection {
         let lane = lane.number();
         let c = columns;
         if !ops.iter().all(|op| matches!(op.op, Op::Whole { .. })) {
-            let parameters: [&(dyn ToSql + Sync); 17] = [
+            let parameters: [&(dyn ToSql + Sync); 19] = [
                 &me.0,
                 &lane,
                 &c.op,
@@ -300,10 +300,12 @@ impl Connection {
                 &c.class,
                 &c.key,
                 &c.body,
+                &c.labels,
+                &c.failure,
             ];
             return sent(self.session.query(&self.flush, &parameters)).await;
         }
-        let parameters: [&(dyn ToSql + Sync); 13] = [
+        let parameters: [&(dyn ToSql + Sync); 15] = [
             &me.0,
             &lane,
             &c.workspace,
@@ -317,8 +319,10 @@ impl Connection {
             &c.class,
             &c.body,
             &c.key,
+            &c.labels,
+            &c.failure,
         ];
-        if c.key.iter().any(Option::is_some) || c.class.contains(&Some(-1)) {
+        if !ops.iter().all(|op| is_plain_whole(op)) {
             sent(self.session.query(&self.whole_keyed, &parameters)).await
         } else {
             sent(self.session.query(&self.whole, &parameters[..12])).await
@@ -411,7 +415,7 @@ fn read_verdicts(ops: &[&FlushOp], rows: &[Row]) -> Result<Vec<Verdict>, tokio_p
     if rows.is_empty() {
         return Ok(vec![Verdict::Fenced; ops.len()]);
     }
-    let lean = rows.len() == 1 && ops.iter().all(|op| is_plain_whole(&op.op));
+    let lean = rows.len() == 1 && ops.iter().all(|op| is_plain_whole(op));
     let mut ours: Vec<Option<i32>> = vec![None; ops.len()];
     let mut written = vec![lean; ops.len()];
     for row in rows {
@@ -438,8 +442,10 @@ fn read_verdicts(ops: &[&FlushOp], rows: &[Row]) -> Result<Vec<Verdict>, tokio_p
     Ok(verdicts.collect())
 }
 
-fn is_plain_whole(op: &Op) -> bool {
-    matches!(op, Op::Whole { key: None, keep, .. } if *keep != workflow::Retention::None)
+/// Whether nothing of it stands anywhere but in history.
+fn is_plain_whole(op: &FlushOp) -> bool {
+    let kept = |keep| keep != workflow::Retention::None;
+    op.marks.is_empty() && matches!(op.op, Op::Whole { key: None, keep, .. } if kept(keep))
 }
 
 impl Flushed {

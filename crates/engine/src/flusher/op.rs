@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use kernel::{Problem, RunId, VersionId, WorkflowId, WorkspaceId};
-use workflow::Retention;
+use workflow::{Labels, Retention};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -70,8 +70,58 @@ pub struct FlushOp {
     pub sink: SinkId,
     /// Given back with the verdict, untouched.
     pub token: u64,
+    /// What the run is found by besides its id: with [`Op::Start`], [`Op::End`], [`Op::Whole`].
+    pub marks: Marks,
     /// What to do.
     pub op: Op,
+}
+
+/// What a run is found by besides its id. Runs without any cost nothing more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    labels: Option<String>,
+    failure: Option<String>,
+}
+
+/// Between labels and between the parts of a failure; neither has control characters.
+const BETWEEN: char = '\u{1f}';
+/// Bytes of a failure's text that it can be found by.
+const DETAIL_BYTES_MAX: usize = 2_000;
+
+impl Marks {
+    /// Of a run with these labels that ended because of this, if it did not end well.
+    pub fn of(labels: &Labels, problem: Option<&Problem>) -> Self {
+        let joined = || labels.iter().map(|label| plain(label)).collect::<Vec<_>>();
+        Self {
+            labels: (!labels.is_empty()).then(|| joined().join(&BETWEEN.to_string())),
+            failure: problem.map(failure),
+        }
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_none() && self.failure.is_none()
+    }
+
+    pub(super) fn labels(&self) -> Option<&str> {
+        self.labels.as_deref()
+    }
+
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+}
+
+fn failure(problem: &Problem) -> String {
+    let node = plain(problem.node.as_deref().unwrap_or_default());
+    let mut detail = plain(&problem.detail);
+    detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
+    format!("{}{BETWEEN}{node}{BETWEEN}{detail}", problem.code)
+}
+
+/// Without what PostgreSQL's texts cannot hold, and what stands between them.
+fn plain(text: &str) -> String {
+    text.replace(['\0', BETWEEN], "\u{fffd}")
 }
 
 /// Epoch of a run that has never changed hands.

@@ -125,7 +125,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::flusher::{FIRST_EPOCH, Lane, Op, SinkId};
+    use crate::flusher::{FIRST_EPOCH, Lane, Marks, Op, SinkId};
 
     fn op(run: u128, token: u64, size: usize) -> FlushOp {
         FlushOp {
@@ -135,6 +135,7 @@ mod tests {
             lane: Lane::Strict,
             sink: SinkId(0),
             token,
+            marks: Marks::default(),
             op: Op::Progress { seq: 1, body: Bytes::from(vec![0; size]) },
         }
     }

@@ -12,18 +12,19 @@ use db::{Statement, sql};
 pub(crate) const FLUSH: Statement = sql!(
     "engine.flush",
     reads(fences[incarnation = $1, lane = $2])
-    writes(run_keys, runs, timers, inbox, journal, history),
+    writes(run_keys, runs, timers, inbox, journal, history, run_labels, run_failures),
     (UUID, INT2, CHAR_ARRAY, UUID_ARRAY, UUID_ARRAY, INT4_ARRAY, INT4_ARRAY, INT4_ARRAY, UUID_ARRAY,
      UUID_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY, TIMESTAMPTZ_ARRAY, DATE_ARRAY, INT2_ARRAY,
-     TEXT_ARRAY, BYTEA_ARRAY),
+     TEXT_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY),
     r#"WITH fence AS (
     SELECT incarnation FROM forge.fences
     WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
 ), m AS MATERIALIZED (
     SELECT u.* FROM fence, unnest($3::"char"[], $4::uuid[], $5::uuid[], $6::int4[], $7::int4[],
         $8::int4[], $9::uuid[], $10::uuid[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-        $14::date[], $15::int2[], $16::text[], $17::bytea[]) WITH ORDINALITY
-        AS u (op, ws, id, epoch, seq, seen, wf, ver, state, t0, t1, day, class, key, body, n)
+        $14::date[], $15::int2[], $16::text[], $17::bytea[], $18::text[], $19::text[])
+        WITH ORDINALITY AS u (op, ws, id, epoch, seq, seen, wf, ver, state, t0, t1, day, class, key,
+        body, labels, failure, n)
 ), keyed AS (
     INSERT INTO forge.run_keys (workspace_id, key, run_id, at)
     SELECT ws, key, id, t0 FROM m WHERE op IN ('s', 'w') AND key IS NOT NULL ORDER BY ws, key
@@ -55,7 +56,7 @@ pub(crate) const FLUSH: Statement = sql!(
     WHERE m.op = 'e' AND r.workspace_id = m.ws AND r.id = m.id
         AND r.owner IS NOT DISTINCT FROM $1 AND r.epoch = m.epoch AND r.signals = m.seen
     RETURNING m.n, m.ws, m.id, r.workflow_id, r.version_id, m.state, r.started_at, m.t1, m.class,
-        m.day, m.body, r.signals
+        m.day, m.body, m.labels, m.failure, r.signals
 ), answered AS (
     DELETE FROM forge.inbox i USING ended e
     WHERE e.signals > 0 AND i.workspace_id = e.ws AND i.run_id = e.id
@@ -70,6 +71,23 @@ pub(crate) const FLUSH: Statement = sql!(
     FROM ended WHERE class >= 0
     UNION ALL SELECT class, day, ws, id, wf, ver, state, t0, t1, body
     FROM fresh WHERE op = 'w' AND class >= 0
+), labelled AS (
+    INSERT INTO forge.run_labels (workspace_id, run_id, label, class, day)
+    SELECT x.ws, x.id, label, x.class, x.day FROM (
+        SELECT ws, id, class, CASE WHEN op = 'w' THEN day END AS day, labels FROM fresh
+        WHERE labels IS NOT NULL AND coalesce(class, 0) >= 0
+        UNION ALL SELECT ws, id, class, day, labels FROM ended WHERE labels IS NOT NULL
+    ) x, unnest(string_to_array(x.labels, chr(31))) label
+    ON CONFLICT (workspace_id, run_id, label)
+    DO UPDATE SET class = excluded.class, day = excluded.day
+), failed AS (
+    INSERT INTO forge.run_failures (workspace_id, run_id, class, day, code, node, detail)
+    SELECT x.ws, x.id, x.class, x.day, split_part(x.failure, chr(31), 1),
+        split_part(x.failure, chr(31), 2), split_part(x.failure, chr(31), 3) FROM (
+        SELECT ws, id, class, day, failure FROM fresh WHERE failure IS NOT NULL AND class >= 0
+        UNION ALL SELECT ws, id, class, day, failure FROM ended
+        WHERE failure IS NOT NULL AND class >= 0
+    ) x ON CONFLICT DO NOTHING
 )
 SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence
 UNION ALL SELECT 1, n, signals FROM mine
@@ -78,7 +96,7 @@ UNION ALL SELECT 3, n, 0 FROM parked
 UNION ALL SELECT 3, n, 0 FROM ended"#,
 );
 
-/// Whole runs without keys, all of them kept. One row: the fence is open, everything is written.
+/// Whole runs without keys and marks, all of them kept. One row: the fence is open, everything is written.
 pub(crate) const WHOLE: Statement = sql!(
     "engine.flush_whole",
     reads(fences[incarnation = $1, lane = $2]) writes(history),
@@ -98,19 +116,20 @@ pub(crate) const WHOLE: Statement = sql!(
 SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence",
 );
 
-/// Whole runs, some with keys, some perhaps not kept. Answers as [`FLUSH`].
+/// Whole runs, some with keys or marks, some perhaps not kept. Answers as [`FLUSH`].
 pub(crate) const WHOLE_KEYED: Statement = sql!(
     "engine.flush_whole_keyed",
-    reads(fences[incarnation = $1, lane = $2]) writes(run_keys, history),
+    reads(fences[incarnation = $1, lane = $2]) writes(run_keys, history, run_labels, run_failures),
     (UUID, INT2, UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY,
-     TIMESTAMPTZ_ARRAY, DATE_ARRAY, INT2_ARRAY, BYTEA_ARRAY, TEXT_ARRAY),
+     TIMESTAMPTZ_ARRAY, DATE_ARRAY, INT2_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY),
     "WITH fence AS (
     SELECT incarnation FROM forge.fences
     WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
 ), m AS MATERIALIZED (
     SELECT u.* FROM fence, unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[],
-        $8::timestamptz[], $9::timestamptz[], $10::date[], $11::int2[], $12::bytea[], $13::text[])
-        WITH ORDINALITY AS u (ws, id, wf, ver, state, t0, t1, day, class, body, key, n)
+        $8::timestamptz[], $9::timestamptz[], $10::date[], $11::int2[], $12::bytea[], $13::text[],
+        $14::text[], $15::text[])
+        WITH ORDINALITY AS u (ws, id, wf, ver, state, t0, t1, day, class, body, key, labels, failure, n)
 ), keyed AS (
     INSERT INTO forge.run_keys (workspace_id, key, run_id, at)
     SELECT ws, key, id, t0 FROM m WHERE key IS NOT NULL ORDER BY ws, key
@@ -121,6 +140,19 @@ pub(crate) const WHOLE_KEYED: Statement = sql!(
     INSERT INTO forge.history (class, day, workspace_id, run_id, workflow_id, version_id, state,
         started_at, finished_at, body)
     SELECT class, day, ws, id, wf, ver, state, t0, t1, body FROM fresh WHERE class >= 0
+), labelled AS (
+    INSERT INTO forge.run_labels (workspace_id, run_id, label, class, day)
+    SELECT x.ws, x.id, label, x.class, x.day FROM (
+        SELECT ws, id, class, day, labels FROM fresh WHERE labels IS NOT NULL AND class >= 0
+    ) x, unnest(string_to_array(x.labels, chr(31))) label
+    ON CONFLICT (workspace_id, run_id, label)
+    DO UPDATE SET class = excluded.class, day = excluded.day
+), failed AS (
+    INSERT INTO forge.run_failures (workspace_id, run_id, class, day, code, node, detail)
+    SELECT x.ws, x.id, x.class, x.day, split_part(x.failure, chr(31), 1),
+        split_part(x.failure, chr(31), 2), split_part(x.failure, chr(31), 3) FROM (
+        SELECT ws, id, class, day, failure FROM fresh WHERE failure IS NOT NULL AND class >= 0
+    ) x ON CONFLICT DO NOTHING
 )
 SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence
 UNION ALL SELECT 2, n, 0 FROM fresh",

@@ -82,23 +82,6 @@ pub struct JournalRow {
     pub body: Bytes,
 }
 
-/// One line of a list of runs.
-#[derive(Clone, Debug)]
-pub struct RunSummary {
-    /// The run.
-    pub run: RunId,
-    /// Its workflow.
-    pub workflow: WorkflowId,
-    /// The version.
-    pub version: VersionId,
-    /// State.
-    pub status: RunStatus,
-    /// Birth.
-    pub started_at: Timestamp,
-    /// End.
-    pub finished_at: Option<Timestamp>,
-}
-
 /// One signal to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal {
@@ -148,17 +131,6 @@ pub(super) fn live(row: &Row) -> Result<LiveRun, Error> {
     })
 }
 
-pub(super) fn summary(row: &Row) -> Result<RunSummary, Error> {
-    Ok(RunSummary {
-        run: RunId(row.column("id")?),
-        workflow: WorkflowId(row.column("workflow_id")?),
-        version: VersionId(row.column("version_id")?),
-        status: status(row)?,
-        started_at: row.column("started_at")?,
-        finished_at: row.column("finished_at")?,
-    })
-}
-
 pub(super) fn signal(row: &Row) -> Result<Signal, Error> {
     Ok(Signal { id: row.column("id")?, kind: row.column("kind")?, body: body(row)? })
 }
@@ -168,7 +140,7 @@ pub(super) fn body(row: &Row) -> Result<Bytes, Error> {
 }
 
 /// States a later version may add (`compensating`, `paused`) read as the nearest one we know.
-fn status(row: &Row) -> Result<RunStatus, Error> {
+pub(super) fn status(row: &Row) -> Result<RunStatus, Error> {
     Ok(match row.column("state")? {
         "queued" => RunStatus::Queued,
         "running" | "compensating" => RunStatus::Running,

@@ -26,23 +26,6 @@ pub(crate) const JOURNAL: Statement = sql!(
 WHERE segment = $1 AND workspace_id = $2 AND run_id = $3 AND seq > $4 ORDER BY seq LIMIT $5",
 );
 
-/// Runs of a workspace, newest first, older than the run `$2`; `$3` workflow and `$4` state are
-/// filters when not null.
-pub(crate) const LIST: Statement = sql!(
-    "engine.list_runs",
-    reads(runs[workspace_id = $1], history[workspace_id = $1]),
-    (UUID, UUID, UUID, TEXT, INT8),
-    "SELECT id, workflow_id, version_id, state, started_at, finished_at FROM (
-    SELECT id, workflow_id, version_id, state, started_at, NULL::timestamptz AS finished_at
-    FROM forge.runs WHERE workspace_id = $1 AND id < $2
-    UNION ALL
-    SELECT run_id, workflow_id, version_id, state, started_at, finished_at
-    FROM forge.history WHERE workspace_id = $1 AND run_id < $2
-) AS run
-WHERE ($3::uuid IS NULL OR workflow_id = $3) AND ($4::text IS NULL OR state = $4)
-ORDER BY id DESC LIMIT $5",
-);
-
 /// The run that holds a key.
 pub(crate) const FIND_KEY: Statement = sql!(
     "engine.find_run_key",

@@ -8,7 +8,7 @@ use kernel::{Problem, RunId, codes};
 
 use super::Worker;
 use crate::calls;
-use crate::cell::{Cell, Next, Stage};
+use crate::cell::{Cell, Next, Stage, outcome};
 use crate::command::Command;
 use crate::decide::{Action, Input};
 use crate::door::Answer;
@@ -159,6 +159,7 @@ impl Worker {
     fn finish(&mut self, run: RunId) {
         kernel::fault!("run.ended");
         let Some(mut cell) = self.remove(run) else { return };
+        self.shared.statistics.count(&cell.state, outcome(cell.state.status));
         cell.answer_if_due();
         for canceller in cell.cancellers.drain(..) {
             // It may have lost patience.

@@ -250,8 +250,7 @@ impl World {
     ) -> StartRun {
         let graph = Arc::clone(&self.graphs.0.lock().unwrap()[workflow]);
         let key = key.map(str::to_owned);
-        let (test, pins, trace) = (false, false, None);
-        StartRun { graph, trigger: 0, items, key, test, pins, answer, trace }
+        StartRun { key, answer, ..StartRun::new(graph, 0, items) }
     }
 
     /// The run once it looks like this.

@@ -15,6 +15,7 @@ use kernel::item::ItemSource;
 use kernel::{Item, Items, Object, Pairing, Problem, RunId, Value, codes};
 use node::{CallMode, Directive, NodeError, Reply};
 use uuid::Uuid;
+use workflow::Labels;
 
 use crate::chance::Chance;
 use crate::graphs::{Kind, Simulated};
@@ -121,6 +122,8 @@ impl<'a> World<'a> {
             answer: AnswerWhen::Replied,
             key: None,
             trace: None,
+            labels: Labels::default(),
+            origin: None,
             parent: None,
         };
         let mut world = Self {

@@ -75,7 +75,17 @@ async fn a_start_of_a_run_that_another_member_has_is_refused() {
     }));
     let (workspace, lane, op) = (WORKSPACE, engine::flusher::Lane::Strict, start(None));
     let epoch = engine::flusher::FIRST_EPOCH;
-    theirs.offer(engine::flusher::FlushOp { workspace, run, epoch, lane, sink, token: 1, op });
+    let marks = engine::flusher::Marks::default();
+    theirs.offer(engine::flusher::FlushOp {
+        workspace,
+        run,
+        epoch,
+        lane,
+        sink,
+        token: 1,
+        marks,
+        op,
+    });
     let verdict = verdicts.recv().await.unwrap().remove(0).outcome;
     assert_eq!(verdict.unwrap_err().code, codes::RUN_UNSTORABLE);
     assert_eq!(world.flush(run, progress(2)).await, OK);

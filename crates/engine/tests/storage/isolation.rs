@@ -34,7 +34,7 @@ async fn an_unfiltered_select_by_the_application_sees_no_row_of_the_engine() {
         .query(
             "SELECT relname::text FROM pg_class WHERE relnamespace = 'forge'::regnamespace \
              AND relkind IN ('r', 'p') AND relname ~ \
-             '^(members|fences|runs|journal|run_keys|timers|inbox|history|blob|jobs|job_keys|held)'",
+             '^(members|fences|runs|journal|run_keys|run_labels|run_failures|run_counts|timers|inbox|history|blob|jobs|job_keys|held)'",
             &[],
         )
         .await

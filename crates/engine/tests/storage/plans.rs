@@ -2,22 +2,22 @@
 
 use crate::world::World;
 
-/// The plan of the flush on the session it uses, without its numbers.
-async fn plan(world: &World) -> String {
+/// The plan of a statement on a session of a lane, without its numbers.
+async fn plan(world: &World, name: &str) -> String {
     let statement = engine::store::STATEMENTS
         .iter()
-        .find(|statement| statement.name == "engine.flush")
-        .expect("the flush has its name");
+        .find(|statement| statement.name == name)
+        .expect("the statement has its name");
     let client = world.db.superuser().await;
     let settings = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
                     SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
                     SET ROLE forge_engine";
     client.batch_execute(settings).await.unwrap();
     let types: Vec<_> = statement.parameters.iter().map(|kind| pg_name(kind.name())).collect();
-    let prepare = format!("PREPARE flush ({}) AS {}", types.join(", "), statement.text);
+    let prepare = format!("PREPARE planned ({}) AS {}", types.join(", "), statement.text);
     client.batch_execute(&prepare).await.unwrap();
     let nulls = vec!["NULL"; types.len()].join(", ");
-    let explain = format!("EXPLAIN (COSTS OFF) EXECUTE flush ({nulls})");
+    let explain = format!("EXPLAIN (COSTS OFF) EXECUTE planned ({nulls})");
     let rows = client.query(&explain, &[]).await.unwrap();
     rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("\n")
 }
@@ -33,17 +33,36 @@ fn pg_name(name: &str) -> String {
 #[tokio::test]
 async fn the_flush_has_the_same_plan_with_no_run_and_with_many_parked() {
     let world = World::new().await;
-    let empty = plan(&world).await;
+    let empty = plan(&world, "engine.flush").await;
     let fill = "INSERT INTO forge.runs (workspace_id, id, workflow_id, version_id, state, epoch, \
                     segment, started_at) \
                 SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), \
                     gen_random_uuid(), 'waiting', 1, current_date, now() \
                 FROM generate_series(1, 30000); ANALYZE forge.runs";
     world.superuser.batch_execute(fill).await.unwrap();
-    let full = plan(&world).await;
+    let full = plan(&world, "engine.flush").await;
     assert_eq!(empty, full);
     for forbidden in ["Seq Scan", "Hash Join", "Merge Join", "runs_owner", "Bitmap"] {
         assert!(!full.contains(forbidden), "{forbidden} in\n{full}");
     }
     assert_eq!(full.matches("Index Scan using runs_pkey on runs").count(), 3, "{full}");
+}
+
+#[tokio::test]
+async fn a_search_walks_an_index_in_the_order_of_ids_and_looks_at_what_it_meets() {
+    let world = World::new().await;
+    for (name, walk) in [
+        ("engine.search_all_newest", "Merge Append"),
+        ("engine.search_all_oldest", "Merge Append"),
+        ("engine.search_label_newest", "Scan Backward using run_labels_label on run_labels"),
+        ("engine.search_label_oldest", "Scan using run_labels_label on run_labels"),
+        ("engine.search_failures_newest", "Scan Backward using run_failures_pkey on run_failures"),
+        ("engine.search_failures_oldest", "Scan using run_failures_pkey on run_failures"),
+    ] {
+        let plan = plan(&world, name).await;
+        assert!(plan.contains(walk), "{name}\n{plan}");
+        for forbidden in ["Seq Scan", "Hash Join", "Merge Join"] {
+            assert!(!plan.contains(forbidden), "{forbidden} in {name}\n{plan}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Runs outside of the flush: taking over, listing, signalling, waking.
 
 use engine::flusher::Verdict;
-use engine::store::{CANCEL, RunRecord};
+use engine::store::{CANCEL, RunRecord, Search, SearchOrder};
 use kernel::{WorkspaceId, codes};
 use uuid::Uuid;
 use workflow::Retention;
@@ -96,14 +96,18 @@ async fn a_list_shows_live_and_finished_runs_newest_first_in_pages() {
     runs.push(world.started().await);
     runs.sort();
     runs.reverse();
-    let page = world.store.list(WORKSPACE, Some(WORKFLOW), None, None, 3).await.unwrap();
-    let rest = world.store.list(WORKSPACE, None, None, Some(page[2].run), 3).await.unwrap();
-    let listed: Vec<_> = page.iter().chain(&rest).map(|run| run.run).collect();
+    let search = Search { workflow: Some(WORKFLOW), ..Search::default() };
+    let page = world.store.search(WORKSPACE, search, 3).await.unwrap();
+    let search = Search { after_run: page.next, ..Search::default() };
+    let rest = world.store.search(WORKSPACE, search, 3).await.unwrap();
+    assert_eq!(rest.next, None);
+    let listed: Vec<_> = page.runs.iter().chain(&rest.runs).map(|run| run.run).collect();
     assert_eq!(listed, runs);
-    let failed = Some(engine::RunStatus::Failed);
-    assert_eq!(world.store.list(WORKSPACE, None, failed, None, 9).await.unwrap().len(), 3);
+    let oldest = Search { order: SearchOrder::Oldest, ..Search::default() };
+    let oldest = world.store.search(WORKSPACE, oldest, 9).await.unwrap();
+    assert!(oldest.runs.iter().rev().map(|run| run.run).eq(runs));
     let stranger = WorkspaceId(Uuid::from_u128(0x5151));
-    assert!(world.store.list(stranger, None, None, None, 9).await.unwrap().is_empty());
+    assert!(world.store.search(stranger, Search::default(), 9).await.unwrap().runs.is_empty());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use db::Database;
 use db::testing::{self, TestDatabase};
 use engine::flusher::{
-    FIRST_EPOCH, FlushOp, Flushed, Flusher, Lane, Op, Outcome, Settings, SinkId, Verdict,
+    FIRST_EPOCH, FlushOp, Flushed, Flusher, Lane, Marks, Op, Outcome, Settings, SinkId, Verdict,
 };
 use engine::member::{Joining, Member};
 use engine::store::Store;
@@ -66,7 +66,8 @@ impl World {
 
     pub(crate) fn offer_as(&self, run: RunId, token: u64, epoch: i32, op: Op) {
         let (workspace, lane, sink) = (WORKSPACE, Lane::Strict, self.sink);
-        self.flusher.offer(FlushOp { workspace, run, epoch, lane, sink, token, op });
+        let marks = Marks::default();
+        self.flusher.offer(FlushOp { workspace, run, epoch, lane, sink, token, marks, op });
     }
 
     /// The next answer.

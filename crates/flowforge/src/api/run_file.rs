@@ -55,14 +55,9 @@ pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<RunVie
     let items = first_items(&graph.nodes[trigger], body.pins, body.input)?;
     let engine = cx.service::<Engine>();
     let started = engine.start(StartRun {
-        graph,
-        trigger,
-        items,
-        key: None,
-        test: false,
         pins: body.pins,
         answer: AnswerWhen::Ended,
-        trace: None,
+        ..StartRun::new(graph, trigger, items)
     })?;
     let answered = tokio::time::timeout(WAIT_MAX, started.answer).await;
     if let Ok(Ok(Err(problem))) = answered {

@@ -153,6 +153,9 @@ impl Member {
         if let Err(error) = ended.await {
             tracing::error!(error.cause = %error, "the engine's threads ended badly");
         }
+        if let Err(problem) = self.engine.write_statistics().await {
+            tracing::warn!(error.code = %problem.code, "the last statistics could not be written");
+        }
         if let Err(problem) = self.lease.leave().await {
             tracing::warn!(error.code = %problem.code, "the lease could not be given up");
         }

@@ -65,3 +65,61 @@ async fn files_of_one_name_may_be_run_at_once(app: &mut TestApp) {
         assert_eq!(run["status"], "succeeded", "{run}");
     }
 }
+
+/// Doubles, after as long as it is told.
+const SLOW: &str = "
+format: 1
+name: Slow
+settings: { redact: [ secret ] }
+nodes:
+  - { name: Start, type: core.manual }
+  - { name: Wait, type: core.wait, parameters: { duration: '={{ $json.wait }}' } }
+  - { name: Twice, type: core.set, parameters: { keep: all, fields: [ { name: twice, value: '={{ $json.n * 2 }}' } ] } }
+connections: [ Start -> Wait, Wait -> Twice ]
+";
+
+#[testkit::test]
+async fn a_start_that_waits_answers_the_result_or_that_the_run_goes_on(app: &mut TestApp) {
+    let id = app.publish(SLOW).await;
+    let path = format!("/v1/workflows/{id}/runs");
+    let input = json!({ "input": { "n": 21, "wait": "1ms", "secret": "x" } });
+    let done = app.owner().post(&format!("{path}?wait=true"), &input).await.expect(200);
+    assert_eq!(done.json["status"], "succeeded", "{}", done.text);
+    assert_eq!(done.json["items"][0]["json"]["twice"], 42);
+    assert_eq!(done.json["items"][0]["json"]["secret"], "[redacted]");
+    assert_eq!(done.json["item_count"], 1);
+    let request = app.owner().request(reqwest::Method::POST, &path);
+    let preferred = testkit::Reply::of(request.header("prefer", "wait=20").json(&input)).await;
+    assert_eq!(preferred.expect(200).json["items"][0]["json"]["twice"], 42);
+    let input = json!({ "input": { "n": 1, "wait": "1h" } });
+    let slow = app.owner().post(&format!("{path}?wait=100ms"), &input).await.expect(202);
+    assert!(slow.json["items"].is_null());
+    app.wait_status(&slow.run_id(), &["waiting"]).await;
+    app.advance(std::time::Duration::from_secs(3_700)).await;
+    app.wait_run(&slow.run_id()).await;
+    for wrong in ["soon", "-1s", "", "10"] {
+        app.owner().post(&format!("{path}?wait={wrong}"), &input).await.refused(422, "request.invalid");
+    }
+}
+
+#[testkit::test]
+async fn a_start_that_waits_tells_why_the_run_failed(app: &mut TestApp) {
+    let document = "
+format: 1
+name: Failing
+settings: { keep_runs: { succeeded: none, failed: none } }
+nodes:
+  - { name: Start, type: core.manual }
+  - { name: Stop, type: core.stop_and_error, parameters: { message: Not today } }
+connections: [ Start -> Stop ]
+";
+    let id = app.publish(document).await;
+    let path = format!("/v1/workflows/{id}/runs?wait=20s");
+    let failed = app.owner().post(&path, &json!({})).await.expect(200).json;
+    assert_eq!((&failed["status"], &failed["error"]["message"]), (&json!("failed"), &json!("Not today")));
+    let request = app.owner().request(reqwest::Method::POST, &path);
+    let keyed = testkit::Reply::of(request.header("idempotency-key", "k").json(&json!({}))).await;
+    let request = app.owner().request(reqwest::Method::POST, &path);
+    let again = testkit::Reply::of(request.header("idempotency-key", "k").json(&json!({}))).await;
+    assert_eq!(keyed.expect(200).text, again.expect(200).text);
+}

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::connection::Connection;
 use super::schema;
 use crate::graph::{Backoff, OnError, Order, Retention};
+use crate::labels::Labels;
 
 /// A workflow: nodes, the connections between them and how runs are treated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +71,14 @@ pub struct DocumentSettings {
     /// How long finished runs are kept.
     #[serde(skip_serializing_if = "is_default")]
     pub keep_runs: KeepRuns,
+    /// Labels of every run; runs are found by them.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// Fields of items that are masked wherever runs are shown, and in what is kept of ended runs:
+    /// paths such as `password` or `card.*.number`, from an item's data; `*` is any one name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::field_paths")]
+    pub redact: Vec<String>,
 }
 
 /// What is promised of an acknowledged run.

@@ -8,6 +8,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::model::Document;
 use crate::graph::Retention;
+use crate::labels::Labels;
 
 /// The JSON Schema of a document, made once.
 pub fn json_schema() -> &'static Value {
@@ -24,6 +25,11 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), String> {
         "timezone" => jiff::tz::TimeZone::get(text).map(|_| ()).map_err(|_| {
             format!("\"{text}\" is not an IANA time zone; write one such as Europe/Berlin or UTC")
         }),
+        "label" => Labels::fault(text).map_or(Ok(()), Err),
+        "field_path" => match text.split('.').any(str::is_empty) {
+            true => Err(format!("\"{text}\" is no path; write one such as card.number")),
+            false => Ok(()),
+        },
         _ => Ok(()),
     }
 }
@@ -54,6 +60,15 @@ pub(super) fn timezone(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn retention(_: &mut SchemaGenerator) -> Schema {
     let classes: Vec<String> = Retention::ALL.iter().map(ToString::to_string).collect();
     json_schema!({ "type": "string", "enum": classes })
+}
+
+pub(super) fn field_paths(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 100,
+        "items": { "type": "string", "format": "field_path" },
+        "examples": [["password", "card.number"]],
+    })
 }
 
 pub(super) fn pinned(_: &mut SchemaGenerator) -> Schema {

@@ -86,16 +86,9 @@ impl World {
         let is_trigger = |node: &workflow::GraphNode| node.prepared.trigger().is_some();
         let trigger = graph.nodes.iter().position(is_trigger).unwrap();
         let Value::Object(input) = input else { panic!("the input is an object") };
-        let start = StartRun {
-            graph: Arc::clone(graph),
-            trigger,
-            items: Arc::new(vec![Item::new(input)]),
-            key: None,
-            test: false,
-            pins: false,
-            answer: AnswerWhen::Ended,
-            trace: None,
-        };
+        let items = Arc::new(vec![Item::new(input)]);
+        let new = StartRun::new(Arc::clone(graph), trigger, items);
+        let start = StartRun { answer: AnswerWhen::Ended, ..new };
         let started = self.engine.start(start).unwrap();
         let answer = started.answer.await.unwrap().unwrap();
         let view = self.engine.find_run(self.workspace, answer.run).await.unwrap().unwrap();
