@@ -21,7 +21,7 @@ SEEDS ?= 2000
 # `make bench BENCH_FLAGS='--only webhook --seconds 3'`; bench/README.md lists the flags.
 BENCH_FLAGS ?=
 
-.PHONY: help setup build demo up check test sim crash bench contracts
+.PHONY: help setup setup-tests build demo up check test sim crash bench contracts
 
 help:
 	@echo 'make demo    the main job end to end on real data, then again through a kill -9'
@@ -36,6 +36,10 @@ help:
 setup:
 	@tools/setup
 
+# What only tests need besides: a browser, a validator and a fuzzer of OpenAPI documents.
+setup-tests:
+	@tools/setup --tests
+
 build: setup
 	cargo build --locked --profile $(PROFILE) --package flowforge
 
@@ -48,8 +52,7 @@ up: build
 check: setup
 	cargo xtask check
 
-test:
-	@tools/setup --tests
+test: setup-tests
 	@cargo xtask test
 
 sim: setup

@@ -23,6 +23,11 @@ fn main() -> std::io::Result<()> {
         }
     }
     text.push_str("];\n");
+    let index = folder.join("README.md").display().to_string();
+    let _ = writeln!(
+        text,
+        "/// The page that lists them.\nconst INDEX: &str = include_str!({index:?});"
+    );
     let out = std::env::var_os("OUT_DIR").unwrap_or_default();
     std::fs::write(Path::new(&out).join("error_pages.rs"), text)
 }

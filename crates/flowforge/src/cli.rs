@@ -26,6 +26,13 @@ pub(crate) enum Command {
     Migrate(Place),
     /// Run a workflow file and print what every node did.
     Run(Run),
+    /// Call a function of the API on a running server; without one: list them.
+    #[command(disable_help_flag = true)]
+    Api {
+        /// The function and its arguments; `flowforge api FUNCTION --help` explains them.
+        #[arg(value_name = "FUNCTION", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure; prints one JSON object.
     Bench(Bench),
     /// Check or print the configuration.

@@ -32,7 +32,7 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// A client of the server at `address`, such as `127.0.0.1:8080`.
+    /// A client of the server at `address`, such as `127.0.0.1:8080` or `https://flows.example.com`.
     pub(crate) fn new(address: &str, key: Option<Secret>) -> Result<Self, Problem> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_WITHIN)
@@ -40,7 +40,11 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|error| failed(address, &error))?;
-        Ok(Self { http, base: format!("http://{address}"), key })
+        let base = match address.contains("://") {
+            true => address.trim_end_matches('/').to_owned(),
+            false => format!("http://{address}"),
+        };
+        Ok(Self { http, base, key })
     }
 
     /// Reads something.
@@ -61,8 +65,23 @@ impl Client {
         path: &str,
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<Answer, Problem> {
+        self.send(method, path, &[], body).await
+    }
+
+    /// The same with further headers.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(String, String)],
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<Answer, Problem> {
         let url = format!("{}{path}", self.base);
-        let mut request = self.http.request(method, url).header(ACCEPT, "application/json");
+        let mut request =
+            self.http.request(method, url).header(ACCEPT, "application/json, */*;q=0.5");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose());
         }

@@ -13,6 +13,7 @@
 mod api;
 mod app;
 mod bench;
+mod call;
 mod cli;
 mod client;
 mod config;
@@ -86,6 +87,7 @@ fn dispatch(line: &CommandLine, app: App) -> Result<ExitCode, Problem> {
             }
             within(run::run(&config, uses, command))
         }
+        Command::Api { arguments } => api(line, &uses.app, arguments),
         Command::Bench(command) => {
             let config = quiet(line, &Place::default())?;
             within(bench::bench(config, command)).map(done)
@@ -104,6 +106,20 @@ fn dispatch(line: &CommandLine, app: App) -> Result<ExitCode, Problem> {
         Command::Demo { examples } => within(demo::demo(examples)).map(done),
         Command::CodeHost => Ok(sandbox::child_main()),
     }
+}
+
+/// Calls a function of the API as the words after `api` say.
+fn api(line: &CommandLine, app: &App, words: &[String]) -> Result<ExitCode, Problem> {
+    let call = match call::read(&app.all_functions(), words) {
+        Ok(call) => call,
+        // Help is no error, but it comes the same way.
+        Err(said) => {
+            let _ = said.print();
+            return Ok(ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(2)));
+        }
+    };
+    let config = quiet(line, &call.place)?;
+    within(call::call(&config, &call))
 }
 
 /// Runs on all cores until it is done.

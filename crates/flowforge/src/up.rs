@@ -21,7 +21,8 @@ pub(crate) async fn up(config: &Config, uses: Use) -> Result<(), Problem> {
         started = System::start(config, uses) => started?,
         () = asked.signalled() => return Ok(()),
     };
-    announce(&system);
+    let secured = config.gateway.tls.certificate.is_some();
+    announce(&system, if secured { "https" } else { "http" });
     tokio::select! {
         () = asked.signalled() => tracing::info!("stopping"),
         () = system.database_ended() => {
@@ -84,9 +85,9 @@ impl Asked {
 }
 
 /// Says where everything is. The first line is what scripts wait for.
-fn announce(system: &System) {
-    let mut text =
-        format!("FlowForge {} listens on http://{}\n", env!("CARGO_PKG_VERSION"), system.address());
+fn announce(system: &System, scheme: &str) {
+    let (version, address) = (env!("CARGO_PKG_VERSION"), system.address());
+    let mut text = format!("FlowForge {version} listens on {scheme}://{address}\n");
     if let Some(psql) = system.psql() {
         text.push_str(&format!("  look into the database   {psql}\n"));
     }

@@ -179,3 +179,50 @@ async fn the_demonstration_runs_to_its_end_and_leaves_nothing_behind() {
     assert!(text.contains("resumed after a crash") && text.contains("groups:"), "{text}");
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "files were left behind");
 }
+
+#[tokio::test]
+async fn every_function_can_be_called_from_the_command_line() {
+    let folder = Folder::new("api-call");
+    folder.write("greet.yaml", GREET);
+    let api = async |arguments: &[&str]| {
+        let mut command = flowforge(&folder);
+        output(command.arg("api").args(arguments).args(["--data-dir", "data"])).await
+    };
+    let absent = api(&["get-workspace"]).await;
+    assert!(complaint(&absent).contains("flowforge up"), "{}", complaint(&absent));
+    let server = Server::up(&folder).await;
+    let listed = api(&[]).await;
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(text.contains("create-workflow") && text.contains("POST /v1/workflows"), "{text}");
+
+    let saved = api(&["create-workflow", "--body", "@greet.yaml", "--json"]).await;
+    assert!(saved.status.success(), "{}", complaint(&saved));
+    let id = at(&printed(&saved), "/id").to_owned();
+    let shown = api(&["list-workflows", "--limit", "1"]).await;
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(text.contains("name") && text.contains(&id), "{text}");
+    let found = api(&["get_workflow", "--workflow-id", &id]).await;
+    assert!(String::from_utf8_lossy(&found.stdout).contains(&id));
+
+    let refused = api(&["get-workflow", "--workflow-id", "nothing"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(complaint(&refused).contains("workflow.not_found"), "{}", complaint(&refused));
+    let body = r#"{"name":"","scopes":["*"]}"#;
+    let invalid = api(&["create-api-key", "--body", body]).await;
+    assert!(complaint(&invalid).contains("/name"), "{}", complaint(&invalid));
+    let help = api(&["create-workflow", "--help"]).await;
+    let text = String::from_utf8_lossy(&help.stdout).into_owned();
+    assert!(text.contains("workflow.write") && text.contains("--body"), "{text}");
+
+    // Another server is asked with the key of the environment only.
+    let mut command = flowforge(&folder);
+    command.args(["api", "get-workspace", "--url"]).arg(format!("http://{}", server.address));
+    let stranger = output(&mut command).await;
+    assert!(complaint(&stranger).contains("auth.required"), "{}", complaint(&stranger));
+    let mut command = flowforge(&folder);
+    command.env("FLOWFORGE_API_KEY", server.owner_key());
+    command.args(["api", "get-workspace", "--url"]).arg(format!("http://{}", server.address));
+    let owner = output(&mut command).await;
+    assert!(owner.status.success(), "{}", complaint(&owner));
+    server.end(Signal::SIGTERM).await;
+}

@@ -280,7 +280,7 @@ async fn permission_comes_before_arguments_and_arguments_before_the_database() {
 
 #[test]
 fn the_document_describes_every_function() {
-    let document = function::openapi::document(FUNCTIONS, "0.0.0");
+    let document = function::openapi::document(FUNCTIONS, &[], "0.0.0");
     let paths = document["paths"].as_object().unwrap();
     let names: Vec<_> = paths.keys().map(String::as_str).collect();
     let expected = ["/v1/counters/{name}", "/v1/counters/{name}/add", "/v1/linger", "/v1/overstep"];

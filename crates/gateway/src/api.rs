@@ -1,25 +1,28 @@
-//! Functions as routes, and the raw routes beside them.
+//! Functions as routes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{Path, RawPathParams, Request};
+use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use axum::routing::{MethodFilter, MethodRouter, get, on};
-use axum::{Extension, Router};
-use function::{Answer, Caller, Function, Method};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use function::{Answer, BodyArgument, Caller, Function, Kind, Method};
 use kernel::{Problem, codes};
+use rate::Subject;
 use tracing::Instrument;
 
-use crate::body;
-use crate::health::Health;
+use crate::cache::Served;
+use crate::limits::Spent;
 use crate::meter::Meter;
-use crate::pages;
-use crate::problem;
 use crate::request::About;
 use crate::shared::Shared;
+use crate::{accept, body, problem, raw};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// The routes of everything but hooks.
 pub(crate) fn router(shared: &Arc<Shared>, functions: &[Function]) -> Router {
@@ -31,41 +34,7 @@ pub(crate) fn router(shared: &Arc<Shared>, functions: &[Function]) -> Router {
     let router = by_path
         .into_iter()
         .fold(Router::new(), |router, (path, routes)| router.route(path, routes));
-    raw_routes(router, shared).fallback(not_found).method_not_allowed_fallback(wrong_method)
-}
-
-fn raw_routes(router: Router, shared: &Arc<Shared>) -> Router {
-    let [ready, health, metrics, openapi] = [(); 4].map(|()| Arc::clone(shared));
-    router
-        .route("/", get(async || pages::front()))
-        .route("/live", get(async || Health::live()))
-        .route("/ready", get(async move || ready.health.ready().await))
-        .route(
-            "/health",
-            get(async move |Extension(about): Extension<About>, headers: HeaderMap| {
-                let details = privileged(&health, &about, &headers).await.is_ok();
-                health.health.health(details).await
-            }),
-        )
-        .route(
-            "/metrics",
-            get(async move |Extension(about): Extension<About>, headers: HeaderMap| {
-                match privileged(&metrics, &about, &headers).await {
-                    Ok(()) => text(metrics.metrics.render(), "text/plain; version=0.0.4"),
-                    Err(problem) => problem::respond(&problem, &about),
-                }
-            }),
-        )
-        .route(
-            "/v1/openapi.json",
-            get(async move || text(openapi.openapi.clone(), "application/json")),
-        )
-        .route(
-            "/errors/{code}",
-            get(async |Path(code): Path<String>, request: Request| {
-                pages::error(&code, about(&request))
-            }),
-        )
+    raw::add_routes(router, shared).fallback(not_found).method_not_allowed_fallback(wrong_method)
 }
 
 fn filter(method: Method) -> MethodFilter {
@@ -93,11 +62,13 @@ fn handler(shared: &Arc<Shared>, function: Function) -> MethodRouter {
                 function.name = function.name
             );
             let began = shared.clock.monotonic();
-            let answer = call(&shared, &function, path, request).instrument(span).await;
-            let response = match answer {
-                Ok(answer) => render(answer),
+            let mut spent = Spent::default();
+            let answer = call(&shared, &function, path, request, &about, &mut spent);
+            let mut response = match answer.instrument(span).await {
+                Ok((answer, served)) => render(&shared, &answer, served),
                 Err(problem) => problem::respond(&problem, &about),
             };
+            spent.sign(&mut response);
             let took = shared.clock.monotonic().saturating_sub(began);
             meter.count(response.status(), took);
             response
@@ -110,10 +81,15 @@ async fn call(
     function: &Function,
     path: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
-) -> Result<Answer, Problem> {
-    let about = about(&request).clone();
+    about: &About,
+    spent: &mut Spent,
+) -> Result<(Arc<Answer>, Served), Problem> {
+    spent.take_address(shared, about, request.headers())?;
     let caller = authenticate(shared, request.headers()).await?;
+    spent.take(shared, Subject::key(caller.key))?;
+    spent.take(shared, Subject::workspace(caller.workspace))?;
     caller.require(function.permission)?;
+    check_accept(function, request.headers())?;
     let path = path.map_err(|_| {
         Problem::new(codes::REQUEST_NOT_FOUND, "The path is not UTF-8 after decoding.")
     })?;
@@ -126,10 +102,13 @@ async fn call(
             values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
         (!values.is_empty()).then(|| values.join(", "))
     };
-    let sent = |name: &str| head.headers.get(name).map(HeaderValue::as_bytes);
-    let key = sent("idempotency-key").map(function::idempotency_key).transpose()?;
+    let sent = |name: HeaderName| head.headers.get(name).map(HeaderValue::as_bytes);
+    let key = sent(IDEMPOTENCY_KEY).map(function::idempotency_key).transpose()?;
     let idempotency_key = key.map(ToOwned::to_owned);
-    function::check_encoding(sent("content-encoding"))?;
+    if !matches!(function.body, BodyArgument::None) {
+        function::check_encoding(sent(header::CONTENT_ENCODING))?;
+    }
+    let fresh = text("cache-control").is_some_and(|wish| wish.contains("no-cache"));
     let query = head.uri.query().unwrap_or_default().to_owned();
     let settings = &shared.settings;
     let (bytes_max, within) = (settings.api_body_bytes_max, settings.body_timeout);
@@ -148,7 +127,51 @@ async fn call(
         trace_id: Some(about.trace_id()).filter(|id| !id.is_empty()),
         body,
     };
-    shared.host.call(function, &caller, &request).await
+    if matches!(function.kind, Kind::Query) && shared.cache.is_on() && !fresh {
+        let run = run(shared, function, &caller, &request);
+        let (found, served) = shared.cache.answer(function, &caller, &request, run).await;
+        return Ok((found?, served));
+    }
+    let answer = run(shared, function, &caller, &request).await;
+    if !matches!(function.kind, Kind::Query) {
+        // Whatever came of it: a refusal may follow a commit.
+        shared.cache.forget(caller.workspace);
+    }
+    Ok((Arc::new(answer?), Served::Ran))
+}
+
+/// Runs the function when its turn has come.
+async fn run(
+    shared: &Shared,
+    function: &Function,
+    caller: &Caller,
+    request: &function::Request,
+) -> Result<Answer, Problem> {
+    let _place = shared.admission.enter().await?;
+    let call = shared.host.call(function, caller, request);
+    match function.kind {
+        // An action has a time of its own.
+        Kind::Action { .. } => call.await,
+        Kind::Query | Kind::Mutation { .. } => {
+            let within = shared.settings.calls.timeout;
+            tokio::time::timeout(within, call).await.unwrap_or_else(|_| {
+                let took = within.as_millis();
+                let detail =
+                    format!("`{}` was not done after {took} ms and was stopped.", function.name);
+                Err(Problem::new(codes::REQUEST_TIMEOUT, detail))
+            })
+        }
+    }
+}
+
+/// Refuses a caller who does not want what the function answers.
+fn check_accept(function: &Function, headers: &HeaderMap) -> Result<(), Problem> {
+    const ANSWERED: &str = "application/json";
+    if function.output.is_none() || accept::weight(headers, ANSWERED) > 0.0 {
+        return Ok(());
+    }
+    let detail = format!("The answer is {ANSWERED}, which the header `accept` does not name.");
+    Err(Problem::new(codes::REQUEST_NOT_ACCEPTABLE, detail))
 }
 
 /// The caller behind `Authorization: Bearer …`.
@@ -168,7 +191,11 @@ async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Pr
 }
 
 /// Refuses unless the sender sits on this machine or shows a key.
-async fn privileged(shared: &Shared, about: &About, headers: &HeaderMap) -> Result<(), Problem> {
+pub(crate) async fn privileged(
+    shared: &Shared,
+    about: &About,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
     if about.is_local(headers) {
         return Ok(());
     }
@@ -177,7 +204,7 @@ async fn privileged(shared: &Shared, about: &About, headers: &HeaderMap) -> Resu
 
 async fn not_found(request: Request) -> Response<Body> {
     let about = about(&request);
-    let detail = format!("There is nothing at {}; see /v1/openapi.json.", about.path());
+    let detail = format!("There is nothing at {}; see /docs.", about.path());
     problem::respond(&Problem::new(codes::REQUEST_NOT_FOUND, detail), about)
 }
 
@@ -196,8 +223,8 @@ fn about(request: &Request) -> &About {
     request.extensions().get().expect("the dispatch marks every request")
 }
 
-fn render(answer: Answer) -> Response<Body> {
-    let mut response = Response::new(Body::from(answer.body));
+fn render(shared: &Shared, answer: &Arc<Answer>, served: Served) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.body.clone()));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
     if let Ok(kind) = HeaderValue::from_str(&answer.content_type)
@@ -212,13 +239,16 @@ fn render(answer: Answer) -> Response<Body> {
         }
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-fn text(text: String, kind: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    let kind = HeaderValue::from_static(kind);
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    if shared.cache.is_on() {
+        let status = match served {
+            Served::Ran => HeaderValue::from_static("FlowForge; fwd=miss"),
+            Served::Joined => HeaderValue::from_static("FlowForge; fwd=miss; collapsed"),
+            Served::Kept { age } => {
+                headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
+                HeaderValue::from_static("FlowForge; hit")
+            }
+        };
+        headers.insert(CACHE_STATUS, status);
+    }
     response
 }

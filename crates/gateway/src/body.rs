@@ -14,7 +14,7 @@ const DISCARDED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The whole body.
 ///
 /// # Errors
-/// `request.body_too_large`, `request.malformed` when it breaks off, `request.timeout`.
+/// `request.body_too_large`, `request.malformed` when it breaks off, `request.incomplete`.
 pub(crate) async fn read<B>(
     body: B,
     headers: &HeaderMap,
@@ -29,7 +29,7 @@ where
     }
     tokio::time::timeout(within, collect(body, headers, bytes_max)).await.unwrap_or_else(|_| {
         let detail = format!("The body did not arrive within {} s.", within.as_secs());
-        Err(Problem::new(codes::REQUEST_TIMEOUT, detail))
+        Err(Problem::new(codes::REQUEST_INCOMPLETE, detail))
     })
 }
 

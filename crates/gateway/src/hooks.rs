@@ -1,11 +1,14 @@
 //! `/hooks/{workspace}/{path}` and `/hooks-test/…`: requests that start runs.
 
 use axum::body::Body;
+use axum::http::request::Parts as Head;
+use axum::http::uri::Authority;
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use trigger::{HookAnswer, HookError, HookRequest, Stage};
 
 use crate::body;
+use crate::limits::Spent;
 use crate::problem;
 use crate::request::About;
 use crate::shared::Shared;
@@ -41,6 +44,7 @@ async fn answer(
 ) -> Result<HookAnswer, HookError> {
     let (head, incoming) = request.into_parts();
     let path = head.uri.path();
+    Spent::default().take_address(shared, about, &head.headers)?;
     // The dispatch looked before it came here.
     let (stage, rest) = split(path).unwrap_or((Stage::Published, ""));
     let (slug, rest) = rest.split_once('/').unwrap_or((rest, ""));
@@ -49,7 +53,7 @@ async fn answer(
     let (bytes_max, within) = (settings.hook_body_bytes_max, settings.body_timeout);
     let body = body::read(incoming, &head.headers, bytes_max, within).await?;
     let request = HookRequest {
-        url: address(settings.public_url.as_deref(), head.headers.get(header::HOST), path),
+        url: address(settings.public_url.as_deref(), &head, about.is_secure()),
         query: head.uri.query().unwrap_or_default(),
         headers: &head.headers,
         trace: about.traceparent(),
@@ -59,12 +63,16 @@ async fn answer(
 }
 
 /// The address as the caller sees it.
-fn address(public_url: Option<&str>, host: Option<&HeaderValue>, path: &str) -> String {
+fn address(public_url: Option<&str>, head: &Head, secure: bool) -> String {
+    let path = head.uri.path();
     match public_url {
         Some(url) => format!("{}{path}", url.trim_end_matches('/')),
         None => {
-            let host = host.and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-            format!("http://{host}{path}")
+            let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            // With HTTP/2 the host is a part of the address.
+            let host = host.or(head.uri.authority().map(Authority::as_str)).unwrap_or("localhost");
+            let scheme = if secure { "https" } else { "http" };
+            format!("{scheme}://{host}{path}")
         }
     }
 }

@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use crate::request::About;
 
+/// The media type of RFC 9457.
+const KIND: &str = "application/problem+json";
+
 #[derive(Serialize)]
 struct Rendered<'a> {
     r#type: String,
@@ -27,6 +30,49 @@ struct Rendered<'a> {
     errors: &'a [FieldProblem],
 }
 
+impl<'a> Rendered<'a> {
+    fn new(
+        problem: &'a Problem,
+        status: u16,
+        instance: &'a str,
+        request_id: &'a str,
+        run_id: Option<RunId>,
+    ) -> Self {
+        let row = problem.code.0;
+        Self {
+            r#type: format!("/errors/{}", row.code),
+            title: row.title,
+            status,
+            detail: &problem.detail,
+            instance,
+            code: row.code,
+            request_id,
+            retryable: row.retryable,
+            node: problem.node.as_deref(),
+            run_id,
+            current: problem.current.as_ref().map(|current| current.tag.as_str()),
+            errors: &problem.errors,
+        }
+    }
+}
+
+/// The whole HTTP/1 message for a request that could not be read.
+pub(crate) fn unread(problem: &Problem, request_id: &str) -> Vec<u8> {
+    let status = problem.code.0.status;
+    let rendered = Rendered::new(problem, status, "", request_id, None);
+    let body = serde_json::to_vec(&rendered).unwrap_or_default();
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let mut message = format!(
+        "HTTP/1.1 {status} {}\r\ncontent-type: {KIND}\r\ncontent-length: {}\r\n\
+         cache-control: no-store\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n",
+        reason.unwrap_or_default(),
+        body.len()
+    )
+    .into_bytes();
+    message.extend_from_slice(&body);
+    message
+}
+
 /// The response of a problem.
 pub(crate) fn respond(problem: &Problem, about: &About) -> Response<Body> {
     render(problem, problem.code.0.status, None, about)
@@ -39,26 +85,12 @@ pub(crate) fn render(
     run_id: Option<RunId>,
     about: &About,
 ) -> Response<Body> {
-    let row = problem.code.0;
-    let rendered = Rendered {
-        r#type: format!("/errors/{}", row.code),
-        title: row.title,
-        status,
-        detail: &problem.detail,
-        instance: about.path(),
-        code: row.code,
-        request_id: about.id(),
-        retryable: row.retryable,
-        node: problem.node.as_deref(),
-        run_id,
-        current: problem.current.as_ref().map(|current| current.tag.as_str()),
-        errors: &problem.errors,
-    };
+    let rendered = Rendered::new(problem, status, about.path(), about.id(), run_id);
     let body = serde_json::to_vec(&rendered).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(KIND));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if problem.code == codes::AUTH_REQUIRED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

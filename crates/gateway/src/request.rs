@@ -1,10 +1,11 @@
 //! What is known of a request before anything is done for it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use ipnet::IpNet;
 use kernel::Dice;
 use observe::{RequestId, TraceContext};
 
@@ -12,6 +13,15 @@ use observe::{RequestId, TraceContext};
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The request's place in a trace, in and out.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    /// Their address, or that of the proxy before them.
+    pub(crate) address: SocketAddr,
+    /// Whether TLS was spoken with us.
+    pub(crate) secure: bool,
+}
 
 /// Id, trace and sender of one request. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,13 +31,13 @@ pub(crate) struct About(Arc<Inner>);
 struct Inner {
     id: RequestId,
     trace: Option<TraceContext>,
-    peer: SocketAddr,
+    peer: Peer,
     path: String,
 }
 
 impl About {
     /// Reads the headers; a trace is only begun by callers who have one.
-    pub(crate) fn read(headers: &HeaderMap, path: &str, peer: SocketAddr, dice: &dyn Dice) -> Self {
+    pub(crate) fn read(headers: &HeaderMap, path: &str, peer: Peer, dice: &dyn Dice) -> Self {
         let id = RequestId::accept(headers.get(REQUEST_ID).map(HeaderValue::as_bytes), dice);
         let sent = headers.get(TRACEPARENT).map(HeaderValue::as_bytes);
         let trace = sent.map(|sent| TraceContext::continue_from(Some(sent), dice));
@@ -54,9 +64,35 @@ impl About {
         self.0.trace.map(|trace| trace.to_string())
     }
 
+    /// Whether TLS was spoken with us.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.0.peer.secure
+    }
+
+    /// The sender's address: where a trusted proxy stands before us, what it says of its caller.
+    pub(crate) fn address(&self, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+        let peer = self.0.peer.address.ip().to_canonical();
+        if !trusted(proxies, peer) {
+            return peer;
+        }
+        // The last entries were added by those nearest to us; the first that is none of them calls.
+        let sent = headers.get_all("x-forwarded-for").iter().rev();
+        let entries = sent.filter_map(|value| value.to_str().ok());
+        let entries = entries.flat_map(|text| text.rsplit(',')).map(|entry| entry.trim().parse());
+        let mut nearest = peer;
+        for entry in entries {
+            let Ok(address) = entry else { break };
+            nearest = IpAddr::to_canonical(&address);
+            if !trusted(proxies, nearest) {
+                break;
+            }
+        }
+        nearest
+    }
+
     /// Whether the sender sits on this machine and no proxy says that it speaks for somebody else.
     pub(crate) fn is_local(&self, headers: &HeaderMap) -> bool {
-        self.0.peer.ip().to_canonical().is_loopback()
+        self.0.peer.address.ip().to_canonical().is_loopback()
             && !headers.contains_key("x-forwarded-for")
             && !headers.contains_key(header::FORWARDED)
     }
@@ -72,5 +108,32 @@ impl About {
         {
             headers.insert(TRACEPARENT, value);
         }
+    }
+}
+
+fn trusted(proxies: &[IpNet], address: IpAddr) -> bool {
+    proxies.iter().any(|network| network.contains(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::clock::SystemDice;
+
+    use super::*;
+
+    fn address(peer: &str, forwarded: &str) -> String {
+        let peer = Peer { address: SocketAddr::new(peer.parse().unwrap(), 1), secure: false };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", HeaderValue::from_str(forwarded).unwrap());
+        let about = About::read(&headers, "/", peer, &SystemDice);
+        about.address(&headers, &["10.0.0.0/8".parse().unwrap()]).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_speaks_for_its_caller() {
+        assert_eq!(address("192.0.2.7", "198.51.100.1"), "192.0.2.7");
+        assert_eq!(address("10.0.0.1", "203.0.113.9, 198.51.100.1, 10.0.0.2"), "198.51.100.1");
+        assert_eq!(address("10.0.0.1", "nonsense"), "10.0.0.1");
+        assert_eq!(address("::ffff:10.0.0.1", "2001:db8::1"), "2001:db8::1");
     }
 }

@@ -11,15 +11,19 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api;
-use crate::connection;
+use crate::admission::Admission;
+use crate::cache::Cache;
 use crate::health::Health;
 use crate::meter::Meter;
 use crate::parts::Parts;
 use crate::shared::Shared;
+use crate::tls::Tls;
+use crate::{api, connection, raw};
 
 /// How often the metrics are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often the files of the certificate are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long accepting pauses when the process has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -30,10 +34,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server of these parts; nothing is opened yet.
-    pub fn new(parts: Parts) -> Self {
-        let openapi = function::openapi::document(&parts.functions, parts.version).to_string();
+    /// A server of these parts; nothing but the files of its certificate is opened yet.
+    ///
+    /// # Errors
+    /// `config.invalid` when the certificate or its key cannot be used.
+    pub fn new(parts: Parts) -> Result<Self, Problem> {
+        let openapi = raw::document(&parts.functions, parts.version);
+        let tls = parts.settings.tls.clone().map(Tls::open).transpose()?;
         let shared = Arc::new(Shared {
+            admission: Admission::new(parts.settings.calls),
+            cache: Cache::new(parts.settings.cache, Arc::clone(&parts.clock)),
+            rates: parts.rates,
+            tls,
+            openapi_3_0: function::openapi::older(&openapi).to_string().into(),
+            openapi: openapi.to_string().into(),
             settings: parts.settings,
             host: parts.host,
             authenticator: parts.authenticator,
@@ -43,10 +57,9 @@ impl Server {
             health: Health::new(parts.checks, Arc::clone(&parts.clock), parts.version),
             clock: parts.clock,
             dice: parts.dice,
-            openapi,
         });
         let router = api::router(&shared, &parts.functions);
-        Self { shared, router }
+        Ok(Self { shared, router })
     }
 
     /// Opens a listener.
@@ -75,6 +88,7 @@ impl Server {
         let settings = &self.shared.settings;
         let places = Arc::new(Semaphore::new(settings.connections_max.max(1)));
         let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
+        let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             // The place is taken before the connection: who finds none waits in the backlog.
             let accepted = async {
@@ -84,6 +98,9 @@ impl Server {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = upkeep.tick() => self.shared.metrics.upkeep(),
+                _ = look.tick() => if let Some(tls) = &self.shared.tls {
+                    tls.follow();
+                },
                 (accepted, place) = accepted => match accepted {
                     Ok((stream, peer)) => {
                         let served = self.serve(stream, peer, stop.clone());

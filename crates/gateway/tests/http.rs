@@ -68,7 +68,11 @@ async fn the_raw_routes_answer_without_a_key() {
         ("/health", "application/json"),
         ("/metrics", "text/plain; version=0.0.4"),
         ("/v1/openapi.json", "application/json"),
-        ("/errors/hook.timeout", "text/plain; charset=utf-8"),
+        ("/v1/openapi-3.0.json", "application/json"),
+        ("/docs", "text/html; charset=utf-8"),
+        ("/docs/docs.js", "text/javascript; charset=utf-8"),
+        ("/errors", "text/html; charset=utf-8"),
+        ("/errors/hook.timeout", "text/html; charset=utf-8"),
     ] {
         let response = app.anonymous(Method::GET, path).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -163,7 +167,7 @@ async fn a_body_that_does_not_come_ends_in_a_timeout() {
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 504");
+    assert_eq!(&answer, b"HTTP/1.1 408");
 }
 
 #[tokio::test]

@@ -441,7 +441,7 @@ async fn all_of_it_works_through_a_pooler_of_transactions() {
 #[tokio::test]
 async fn the_document_names_every_function_once() {
     let functions = gateway::functions();
-    let document = function::openapi::document(&functions, "0.0.0");
+    let document = function::openapi::document(&functions, &[], "0.0.0");
     let operations = document["paths"].as_object().unwrap().values();
     let mut ids: Vec<_> = operations
         .flat_map(|path| path.as_object().unwrap().values())
@@ -454,17 +454,101 @@ async fn the_document_names_every_function_once() {
     assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "a name is used twice");
 }
 
-#[test]
-fn the_openapi_contract_is_what_the_functions_say() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/openapi.json");
-    let document = function::openapi::document(&gateway::functions(), env!("CARGO_PKG_VERSION"));
-    let written = serde_json::to_string_pretty(&document).unwrap() + "\n";
-    if std::env::var_os("UPDATE_CONTRACTS").is_some() {
-        std::fs::write(path, &written).unwrap();
+#[tokio::test]
+async fn what_the_document_names_is_served_and_other_methods_are_not() {
+    let app = App::new().await;
+    let document = expect(app.anonymous(Method::GET, "/v1/openapi.json"), StatusCode::OK).await;
+    for function in gateway::functions() {
+        let method = function.method.as_str().to_ascii_lowercase();
+        let named = &document["paths"][function.path][&method]["operationId"];
+        assert_eq!(named, function.name);
     }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        committed == written,
-        "contracts/openapi.json is not what the functions say: run `cargo xtask contracts`"
-    );
+    let mut served = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let operations = operations.as_object().unwrap();
+        let address: Vec<_> = path
+            .split('/')
+            .map(|segment| if segment.starts_with('{') { "nothing" } else { segment })
+            .collect();
+        let address = address.join("/");
+        for method in ["get", "post", "put", "patch", "delete"] {
+            let named = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).unwrap();
+            let response = app.anonymous(named, &address).send().await.unwrap();
+            let (status, allow) = (response.status(), response.headers().get("allow").cloned());
+            let text = response.text().await.unwrap();
+            if operations.contains_key(method) {
+                served += 1;
+                assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {address}");
+                assert!(!text.contains("There is nothing at"), "{method} {address}: {text}");
+            } else {
+                assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {address}: {text}");
+                assert!(allow.is_some(), "{method} {address}");
+            }
+        }
+    }
+    assert!(served > gateway::functions().len());
+}
+
+#[tokio::test]
+async fn whatever_is_answered_stands_in_the_document() {
+    let app = App::new().await;
+    let document = expect(app.anonymous(Method::GET, "/v1/openapi.json"), StatusCode::OK).await;
+    for function in gateway::functions() {
+        let method_name = function.method.as_str().to_ascii_lowercase();
+        let responses = &document["paths"][function.path][&method_name]["responses"];
+        let odd = || call(&app, &function, support::KEY).header("accept", "image/png");
+        let requests = [
+            app.anonymous(method(&function), &path(&function)),
+            call(&app, &function, support::KEY),
+            call(&app, &function, support::KEY).body("{"),
+            call(&app, &function, support::KEY).header("content-type", "image/png").body("x"),
+            odd(),
+        ];
+        for request in requests {
+            let status = request.send().await.unwrap().status();
+            let described = &responses[status.as_str()];
+            assert!(described.is_object(), "{function:?} answers {status}: {responses}");
+        }
+    }
+}
+
+mod both {
+    use function::{ActionContext, Permission, Problem, action};
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    /// Comes in and goes out: what may be left out on the way in is there on the way out.
+    #[derive(Debug, Deserialize, Serialize, JsonSchema)]
+    pub(crate) struct Shape {
+        #[serde(default)]
+        sides: u32,
+    }
+
+    /// Leads to it.
+    #[derive(Debug, Deserialize, Serialize, JsonSchema)]
+    pub(crate) struct Drawing {
+        shape: Shape,
+    }
+
+    /// Gives back what it gets.
+    #[action(POST "/v1/test/drawings", permission = Permission("test.draw"))]
+    pub(crate) async fn draw(_cx: &ActionContext, body: Drawing) -> Result<Drawing, Problem> {
+        Ok(body)
+    }
+}
+
+#[test]
+fn a_shape_that_differs_by_direction_has_a_name_for_each() {
+    let document = function::openapi::document(&[both::FUNCTION], &[], "0.0.0");
+    let operation = &document["paths"]["/v1/test/drawings"]["post"];
+    let input = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+    let output = &operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(input, "#/components/schemas/DrawingInput");
+    assert_eq!(output, "#/components/schemas/Drawing");
+    let leads = |name: &str| schemas[name]["properties"]["shape"]["$ref"].clone();
+    assert_eq!(leads("DrawingInput"), "#/components/schemas/ShapeInput");
+    assert_eq!(leads("Drawing"), "#/components/schemas/Shape");
+    assert!(schemas["ShapeInput"]["required"].is_null());
+    assert_eq!(schemas["Shape"]["required"][0], "sides");
 }

@@ -22,6 +22,17 @@ static STORING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 const RUN_FILE: Permission = Permission("run.write");
 
+/// What the text of a workflow is.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(super) enum TextKind {
+    /// YAML.
+    #[serde(rename = "application/yaml", alias = "text/yaml")]
+    Yaml,
+    /// JSON.
+    #[serde(rename = "application/json")]
+    Json,
+}
+
 /// A workflow to be run once, without being saved under its name.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,8 +40,8 @@ pub(super) struct RunFile {
     /// The workflow as text.
     #[schemars(length(min = 1))]
     document: String,
-    /// What the text is: `application/yaml` or `application/json`.
-    media_type: String,
+    /// What the text is.
+    media_type: TextKind,
     /// Name of the trigger to start at; absent: the manual trigger, else the first one.
     #[serde(default)]
     #[schemars(length(min = 1, max = 200))]
@@ -73,10 +84,10 @@ pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<RunVie
 
 /// Stores the document as a version nobody else sees, and makes its graph.
 async fn store(cx: &ActionContext, body: &RunFile) -> Result<Arc<Graph>, Problem> {
-    let media_type = MediaType::of_header(&body.media_type).ok_or_else(|| {
-        let detail = "`media_type` must be application/yaml or application/json.";
-        Problem::new(codes::REQUEST_UNSUPPORTED, detail)
-    })?;
+    let media_type = match body.media_type {
+        TextKind::Yaml => MediaType::Yaml,
+        TextKind::Json => MediaType::Json,
+    };
     let bytes = body.document.as_bytes();
     let (mut document, source, notes) = Document::read_bytes(bytes, media_type)?;
     // Whoever runs a file wants to see what it did, even where the workflow keeps no runs.

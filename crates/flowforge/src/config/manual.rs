@@ -28,19 +28,28 @@ impl Config {
     pub(crate) fn manual() -> String {
         let schema = schema::of_config();
         let mut page = OPENING.to_owned();
-        let (sections, settings): (Vec<&str>, Vec<&str>) = schema::keys(&schema, &[])
-            .into_iter()
-            .partition(|key| !schema::keys(&schema, &[(*key).to_owned()]).is_empty());
         page.push_str("\n## At the top\n");
-        table(&mut page, &schema, &[], &settings);
-        for section in sections {
-            let path = [section.to_owned()];
-            let said =
-                schema::find(&schema, &path).and_then(|section| text(section, "description"));
-            let _ = write!(page, "\n## [{section}]\n\n{}\n", said.unwrap_or_default());
-            table(&mut page, &schema, &path, &schema::keys(&schema, &path));
-        }
+        section(&mut page, &schema, &[]);
         page
+    }
+}
+
+/// The settings of a section, then the sections in it.
+fn section(page: &mut String, schema: &Value, path: &[String]) {
+    let below = |key: &str| [path, &[key.to_owned()]].concat();
+    let (sections, settings): (Vec<&str>, Vec<&str>) = schema::keys(schema, path)
+        .into_iter()
+        .partition(|key| !schema::keys(schema, &below(key)).is_empty());
+    if !settings.is_empty() {
+        table(page, schema, path, &settings);
+    }
+    for key in sections {
+        let path = below(key);
+        let said = schema::declaration(schema, &path[..path.len() - 1], key)
+            .and_then(|declared| text(declared, "description"))
+            .or_else(|| schema::find(schema, &path).and_then(|found| text(found, "description")));
+        let _ = write!(page, "\n## [{}]\n\n{}\n", path.join("."), said.unwrap_or_default());
+        section(page, schema, &path);
     }
 }
 

@@ -5,6 +5,7 @@
 //! `${NAME:-default}`. A key that is not known is an error, never passed over. Every setting is
 //! declared once, in [`settings`]; schema, manual and checks are derived from there.
 
+mod gateway;
 mod interpolate;
 mod manual;
 mod print;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use kernel::{Problem, Value, codes, json};
 
+pub(crate) use gateway::*;
 pub use settings::Config;
 pub(crate) use settings::*;
 
@@ -110,6 +112,7 @@ impl Config {
         if self.database.connections_max < 2 {
             fault("/database/connections_max", "must be at least 2");
         }
+        self.check_gateway(&mut fault);
         for folder in &self.files.allow {
             if !folder.is_absolute() {
                 fault("/files/allow", &format!("\"{}\" must be absolute", folder.display()));
@@ -117,6 +120,38 @@ impl Config {
         }
         faults.len() == before
     }
+}
+
+impl Config {
+    fn check_gateway(&self, fault: &mut impl FnMut(&str, &str)) {
+        for network in &self.gateway.proxies {
+            if network.parse::<ipnet::IpNet>().is_err() {
+                let what = format!("\"{network}\" is no network such as 10.0.0.0/8");
+                fault("/gateway/proxies", &what);
+            }
+        }
+        let cors = &self.gateway.cors;
+        if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
+            fault("/gateway/cors/credentials", "cannot be on for every origin; name the origins");
+        }
+        for origin in cors.origins.iter().filter(|origin| !is_origin(origin)) {
+            let what = format!("\"{origin}\" is no origin such as https://app.example.com");
+            fault("/gateway/cors/origins", &what);
+        }
+        let tls = &self.gateway.tls;
+        if tls.certificate.is_some() != tls.key.is_some() {
+            fault("/gateway/tls", "needs both certificate and key");
+        }
+        if self.function.max_concurrent == 0 {
+            fault("/function/max_concurrent", "must be at least 1");
+        }
+    }
+}
+
+/// Scheme, host and port, nothing behind them; or the star.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or(text.strip_prefix("http://"));
+    text == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#']))
 }
 
 /// One thing that is wrong, and where it came from.

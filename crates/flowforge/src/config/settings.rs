@@ -10,6 +10,8 @@ use kernel::duration::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::gateway::{Function, Gateway};
+
 const MIB: u64 = 1024 * 1024;
 
 /// The configuration of one FlowForge process.
@@ -20,6 +22,10 @@ pub struct Config {
     pub(crate) data_dir: PathBuf,
     /// The HTTP listener.
     pub(crate) server: Server,
+    /// Functions: everything the API can do.
+    pub(crate) function: Function,
+    /// Who may call, from where, how often.
+    pub(crate) gateway: Gateway,
     /// PostgreSQL. Without a URL a private one is kept in `data_dir`.
     pub(crate) database: Database,
     /// The engine: how much runs at once, and how far a run may go.
@@ -43,6 +49,8 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from(".flowforge"),
             server: Server::default(),
+            function: Function::default(),
+            gateway: Gateway::default(),
             database: Database::default(),
             engine: Engine::default(),
             worker: Worker::default(),
@@ -68,10 +76,13 @@ pub(crate) struct Server {
     pub(crate) body_bytes_max: usize,
     /// Bytes of a body sent to a webhook.
     pub(crate) hook_body_bytes_max: usize,
+    /// Bytes of a request's headers together; more are refused, as are more than 100.
+    pub(crate) header_bytes_max: usize,
     /// How long the headers of a request may take to arrive, and how long an idle connection stays.
     #[schemars(with = "String")]
     pub(crate) header_timeout: Span,
-    /// How long the body of a request may take to arrive.
+    /// How long the body of a request may take to arrive, and how long a caller may read nothing of
+    /// its answer.
     #[schemars(with = "String")]
     pub(crate) body_timeout: Span,
     /// How long the caller of a webhook waits for the workflow's answer; the run goes on.
@@ -79,6 +90,8 @@ pub(crate) struct Server {
     pub(crate) answer_timeout: Span,
     /// Connections open at once; more wait to be accepted.
     pub(crate) connections_max: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub(crate) streams_max: u32,
     /// How long a shutdown waits for responses under way.
     #[schemars(with = "String")]
     pub(crate) drain_timeout: Span,
@@ -92,10 +105,12 @@ impl Default for Server {
             public_url: None,
             body_bytes_max: settings.api_body_bytes_max,
             hook_body_bytes_max: settings.hook_body_bytes_max,
+            header_bytes_max: settings.header_bytes_max,
             header_timeout: Span(settings.header_timeout),
             body_timeout: Span(settings.body_timeout),
             answer_timeout: Span(trigger::HookSettings::default().answer_within),
             connections_max: settings.connections_max,
+            streams_max: settings.streams_max,
             drain_timeout: Span(settings.drain_timeout),
         }
     }

@@ -20,6 +20,7 @@ use kernel::{Clock, Dice, Problem};
 use node::Registry;
 use observe::Metrics;
 use queue::{Hints, Queue, Worker};
+use rate::{Exchange, Rates};
 use sandbox::CodePool;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -111,9 +112,15 @@ impl Member {
         let hooks = world.hooks(&engine);
         let services = world.services(&engine, &hooks, &authenticator);
         let worker = world.worker(queue.clone(), &services);
-        let server = world.server(hooks, authenticator, services)?;
+        let rates = Rates::new(settings::rates(&config.gateway.rates), Arc::clone(&world.clock));
+        let server = world.server(hooks, authenticator, services, rates.clone())?;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        if rates.are_set() {
+            let exchange = Exchange::new(database.clone(), world.lease.id().0);
+            let stop = stop.clone();
+            tasks.spawn(async move { rates.keep_exchanging(exchange, stop).await });
+        }
         tasks.spawn(maintain(maintenance, Arc::clone(&world.clock), stop.clone()));
         tasks.spawn(worker.run(stop.clone()));
         tasks.spawn(recover(engine.clone(), suspects, stop.clone()));
@@ -285,12 +292,14 @@ impl World<'_> {
         hooks: Hooks,
         authenticator: Authenticator,
         services: Services,
+        rates: Rates,
     ) -> Result<Server, Problem> {
         let (clock, dice) = (Arc::clone(&self.clock), Arc::clone(&self.dice));
         let database = self.database.clone();
         let host = Host::new(database, services, Arc::clone(&clock), Arc::clone(&dice));
-        Ok(Server::new(gateway::Parts {
-            settings: settings::gateway(&self.config.server),
+        Server::new(gateway::Parts {
+            settings: settings::gateway(self.config),
+            rates,
             functions: self.app.all_functions(),
             host,
             authenticator,
@@ -300,7 +309,7 @@ impl World<'_> {
             clock,
             dice,
             version: env!("CARGO_PKG_VERSION"),
-        }))
+        })
     }
 }
 

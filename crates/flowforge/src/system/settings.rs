@@ -132,15 +132,48 @@ pub(super) fn files(config: &config::Files) -> node::FileAccess {
 }
 
 /// The listener's settings.
-pub(super) fn gateway(config: &config::Server) -> gateway::Settings {
+pub(super) fn gateway(config: &Config) -> gateway::Settings {
+    let Config { server, function, gateway: door, .. } = config;
+    let tls = |(certificate, key)| gateway::TlsFiles { certificate, key };
     gateway::Settings {
-        public_url: config.public_url.clone(),
-        api_body_bytes_max: config.body_bytes_max,
-        hook_body_bytes_max: config.hook_body_bytes_max,
-        header_timeout: config.header_timeout.0,
-        body_timeout: config.body_timeout.0,
-        connections_max: config.connections_max,
-        drain_timeout: config.drain_timeout.0,
+        public_url: server.public_url.clone(),
+        api_body_bytes_max: server.body_bytes_max,
+        hook_body_bytes_max: server.hook_body_bytes_max,
+        header_bytes_max: server.header_bytes_max,
+        header_timeout: server.header_timeout.0,
+        body_timeout: server.body_timeout.0,
+        connections_max: server.connections_max,
+        streams_max: server.streams_max,
+        proxies: door.proxies.iter().filter_map(|network| network.parse().ok()).collect(),
+        calls: gateway::Calls {
+            concurrent_max: function.max_concurrent,
+            queue_max: function.queue_max,
+            queue_timeout: function.queue_timeout.0,
+            timeout: function.timeout.0,
+        },
+        cache: gateway::CacheSettings {
+            ttl: function.cache_ttl.0,
+            bytes_max: function.cache_bytes_max,
+        },
+        cors: gateway::Cors {
+            origins: door.cors.origins.clone(),
+            credentials: door.cors.credentials,
+            max_age: door.cors.max_age.0,
+        },
+        tls: door.tls.certificate.clone().zip(door.tls.key.clone()).map(tls),
+        drain_timeout: server.drain_timeout.0,
+    }
+}
+
+/// The budgets of callers; 0 means none.
+pub(super) fn rates(config: &config::Rates) -> rate::Settings {
+    let budget = |per_minute: u32| {
+        (per_minute > 0).then_some(rate::Budget { per_minute, burst: config.burst.0 })
+    };
+    rate::Settings {
+        key: budget(config.key_per_minute),
+        address: budget(config.address_per_minute),
+        workspace: budget(config.workspace_per_minute),
     }
 }
 

@@ -11,6 +11,7 @@ mod documents;
 mod effects;
 mod failures;
 mod files;
+mod floods;
 mod found;
 mod inspect;
 mod keys;

@@ -13,7 +13,7 @@ use function::{Function, Host, Services, ServicesBuilder};
 use gateway::{Check, Parts, Server, Settings};
 use identity::{Authenticator, bootstrap};
 use kernel::clock::{SystemClock, SystemDice};
-use kernel::{Clock, Dice, Secret, Value};
+use kernel::{Clock, Dice, Problem, Secret, Value};
 use observe::Metrics;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use tokio::task::JoinHandle;
@@ -40,6 +40,7 @@ pub(crate) struct App {
 pub(crate) struct Wanted {
     pub(crate) settings: Settings,
     pub(crate) hooks: HookSettings,
+    pub(crate) rates: rate::Settings,
     pub(crate) functions: Vec<Function>,
     pub(crate) services: ServicesBuilder,
     pub(crate) checks: Vec<Check>,
@@ -58,6 +59,10 @@ impl App {
     }
 
     pub(crate) async fn with(wanted: Wanted) -> Self {
+        Self::try_with(wanted).await.unwrap()
+    }
+
+    pub(crate) async fn try_with(wanted: Wanted) -> Result<Self, Problem> {
         let test = database().await;
         let pooler = wanted.through_pooler.then(|| Pooler::start(&test, 1));
         let database = match &pooler {
@@ -96,6 +101,7 @@ impl App {
             functions,
             host,
             authenticator,
+            rates: rate::Rates::new(wanted.rates, Arc::clone(&clock)),
             hooks,
             metrics: Metrics::detached().unwrap(),
             checks: wanted.checks,
@@ -103,6 +109,13 @@ impl App {
             dice,
             version: "0.0.0",
         });
+        let server = match server {
+            Ok(server) => server,
+            Err(problem) => {
+                drop(running);
+                return Err(problem);
+            }
+        };
         let listener = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -112,7 +125,9 @@ impl App {
         )]
         let served = tokio::spawn(server.run(listener, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { test, address, services, stop, served, client, _engine: running, _pooler: pooler }
+        Ok(Self {
+            test, address, services, stop, served, client, _engine: running, _pooler: pooler,
+        })
     }
 
     /// A request without a key.

@@ -11,6 +11,7 @@ const MAP: &str = "ARCHITECTURE.md";
 const FENCE: &str = "fenced_at IS NULL FOR SHARE";
 /// How a migration makes a table.
 const TABLE: &str = concat!("CREATE", " TABLE forge.");
+const UNLOGGED: &str = concat!("CREATE", " UNLOGGED TABLE forge.");
 /// How the paragraphs of the lists begin.
 const STATEMENTS: &str = "**Fenced statements.**";
 const TABLES: &str = "**Tables without a workspace.**";
@@ -51,7 +52,9 @@ fn fenced_statements(tree: &Tree) -> BTreeSet<String> {
 /// Tables of the migrations whose columns do not begin with a workspace.
 fn system_tables(tree: &Tree) -> BTreeSet<String> {
     let migrations = tree.files().filter(|(path, _)| path.starts_with("migrations/"));
-    let created = migrations.flat_map(|(_, text)| text.split(TABLE).skip(1));
+    let created = migrations.map(|(_, text)| text.replace(UNLOGGED, TABLE));
+    let created: Vec<String> = created.collect();
+    let created = created.iter().flat_map(|text| text.split(TABLE).skip(1));
     created
         .filter_map(|rest| rest.split("\n)").next()?.split_once(" (\n"))
         .filter(|(name, columns)| {
@@ -69,7 +72,7 @@ mod tests {
     const STORE: &str = "const A: Statement = sql!(\n    \"a.flush\",\n    \"SELECT FROM f \
                          WHERE fenced_at IS NULL FOR SHARE\",\n);\nconst B: Statement = \
                          sql!(\"a.find\", \"SELECT 1\");\n";
-    const MIGRATION: &str = "CREATE TABLE forge.members (\n    id uuid\n);\n\
+    const MIGRATION: &str = "CREATE UNLOGGED TABLE forge.members (\n    id uuid\n);\n\
                              CREATE TABLE forge.runs (\n    workspace_id uuid\n);\n";
 
     fn rules(map: &str) -> Vec<String> {

@@ -1,0 +1,85 @@
+//! How many functions run at once: exactly so many; a few more wait briefly, the rest is refused.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use kernel::{Problem, codes};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Limits of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// Functions that run at once.
+    pub concurrent_max: usize,
+    /// Calls that may wait for their turn.
+    pub queue_max: usize,
+    /// How long they wait at most.
+    pub queue_timeout: Duration,
+    /// How long a query or mutation may take.
+    pub timeout: Duration,
+}
+
+impl Default for Calls {
+    /// 256 at once, 256 waiting for 1 s, 30 s each.
+    fn default() -> Self {
+        Self {
+            concurrent_max: 256,
+            queue_max: 256,
+            queue_timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Lets calls in. First come, first served.
+pub(crate) struct Admission {
+    calls: Calls,
+    places: Semaphore,
+    waiting: AtomicUsize,
+}
+
+/// One more that waits, for as long as this lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Admission {
+    pub(crate) fn new(calls: Calls) -> Self {
+        let places = Semaphore::new(calls.concurrent_max.clamp(1, Semaphore::MAX_PERMITS));
+        Self { calls, places, waiting: AtomicUsize::new(0) }
+    }
+
+    /// A place, held until the permit is dropped.
+    ///
+    /// # Errors
+    /// `server.overloaded` when too many wait already or the wait was too long.
+    pub(crate) async fn enter(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Ok(place);
+        }
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        if before >= self.calls.queue_max {
+            return Err(self.full());
+        }
+        match tokio::time::timeout(self.calls.queue_timeout, self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            // It is never closed; a wait that was too long is what happens.
+            Ok(Err(_)) | Err(_) => Err(self.full()),
+        }
+    }
+
+    fn full(&self) -> Problem {
+        let detail = format!(
+            "{} calls are under way, which is all this server does at once; try again shortly.",
+            self.calls.concurrent_max
+        );
+        let mut problem = Problem::new(codes::SERVER_OVERLOADED, detail);
+        problem.retry_after_ms = Some(1_000);
+        problem
+    }
+}

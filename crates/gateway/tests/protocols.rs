@@ -1,0 +1,290 @@
+//! What is spoken on a connection: HTTP/1 with its faults, HTTP/2, TLS, and callers who dawdle.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway::{Settings, TlsFiles};
+use kernel::json;
+use reqwest::{Certificate, Client, StatusCode, Version};
+use support::{App, Wanted};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+mod held {
+    use std::sync::Arc;
+
+    use function::{ActionContext, Permission, Problem, action};
+    use tokio::sync::Notify;
+
+    /// Tells when it is dropped.
+    struct Dropped(Arc<Notify>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+
+    /// Begins, and ends only by being given up.
+    #[action(GET "/v1/test/held", permission = Permission("test.held"))]
+    pub(crate) async fn held(cx: &ActionContext) -> Result<(), Problem> {
+        let [began, dropped] = cx.service::<[Arc<Notify>; 2]>();
+        let _dropped = Dropped(Arc::clone(dropped));
+        began.notify_one();
+        std::future::pending().await
+    }
+}
+
+mod large {
+    use function::{ActionContext, Permission, Problem, action};
+
+    /// Answers 8 MiB.
+    #[action(GET "/v1/test/large", permission = Permission("test.large"))]
+    pub(crate) async fn large(_cx: &ActionContext) -> Result<String, Problem> {
+        Ok("x".repeat(8 * 1024 * 1024))
+    }
+}
+
+fn with(settings: Settings) -> Wanted {
+    Wanted { settings, ..Wanted::default() }
+}
+
+/// Sends bytes and reads until the server closes.
+async fn exchange(app: &App, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    // The server may close before everything is sent; what it said can be read all the same.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn faults_of_http_itself_are_problems_with_words() {
+    let settings = Settings { header_bytes_max: 16 * 1024, ..Settings::default() };
+    let app = App::with(with(settings)).await;
+    let many: String = (0..120).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let cases = [
+        ("no request at all\r\n\r\n".to_owned(), 400, "request.malformed"),
+        ("GET /live HTTP/1.1\r\nbad header\r\n\r\n".to_owned(), 400, "request.malformed"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(70_000)), 431, "request.headers_too_large"),
+        (
+            format!("GET /live HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(20_000)),
+            431,
+            "request.headers_too_large",
+        ),
+        (format!("GET /live HTTP/1.1\r\nhost: x\r\n{many}\r\n"), 431, "request.headers_too_large"),
+    ];
+    for (sent, status, code) in cases {
+        let said = exchange(&app, sent.as_bytes()).await;
+        let shown = &sent[..sent.len().min(40)];
+        let (head, body) = said.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{shown}: {said}"));
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{shown}: {head}");
+        assert!(head.contains("content-type: application/problem+json"), "{head}");
+        let problem = json::parse(body.as_bytes()).unwrap().value;
+        assert_eq!((&problem["code"], &problem["status"]), (&code.into(), &status.into()));
+        assert!(head.contains(problem["request_id"].as_str().unwrap()), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_too_long_is_a_problem_with_words() {
+    let settings = Settings { header_bytes_max: 256 * 1024, ..Settings::default() };
+    let app = App::with(with(settings)).await;
+    let ask = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(70_000));
+    let said = exchange(&app, ask.as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 414 ") && said.contains("request.uri_too_long"), "{said}");
+}
+
+#[tokio::test]
+async fn http2_is_spoken_with_prior_knowledge_beside_http1() {
+    let app = App::new().await;
+    let client = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let url = format!("http://{}/v1/workspace", app.address);
+    let many = (0..50).map(|_| client.get(&url).bearer_auth(support::KEY).send());
+    for response in futures::future::join_all(many).await {
+        let response = response.unwrap();
+        assert_eq!((response.version(), response.status()), (Version::HTTP_2, StatusCode::OK));
+    }
+    let response = app.owner(reqwest::Method::GET, "/v1/workspace").send().await.unwrap();
+    assert_eq!(response.version(), Version::HTTP_11);
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_http2_connections_too() {
+    let app = App::new().await;
+    let client = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    client.get(format!("http://{}/live", app.address)).send().await.unwrap();
+    app.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(10), app.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_http2_connection_without_requests_is_closed() {
+    let settings = Settings { header_timeout: Duration::from_millis(100), ..Settings::default() };
+    let app = App::with(with(settings)).await;
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    // Preface, empty SETTINGS, and nothing more.
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut rest = Vec::new();
+    let end = stream.read_to_end(&mut rest);
+    tokio::time::timeout(Duration::from_secs(10), end).await.unwrap().unwrap();
+}
+
+fn certificates(of: &str, authority: &str) -> (PathBuf, Certificate) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of);
+    let authority = std::fs::read(folder.join(authority)).unwrap();
+    (folder, Certificate::from_pem(&authority).unwrap())
+}
+
+/// A client that trusts one authority and finds `localhost` at the app's port.
+fn trusting(authority: &Certificate) -> Client {
+    let builder = Client::builder().no_proxy().tls_certs_only([authority.clone()]);
+    // Every request on a connection of its own.
+    builder.pool_max_idle_per_host(0).build().unwrap()
+}
+
+#[tokio::test]
+async fn tls_is_spoken_with_the_certificate_of_the_files_and_follows_them() {
+    let (first, first_authority) = certificates("egress/tests/certificates", "authority.pem");
+    let (second, second_authority) = certificates("db/tests/tls", "ca.pem");
+    let folder = std::env::temp_dir().join(format!("flowforge-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let files = TlsFiles { certificate: folder.join("server.pem"), key: folder.join("server.key") };
+    let put = |from: &Path| {
+        for name in ["server.key", "server.pem"] {
+            std::fs::copy(from.join(name), folder.join(name)).unwrap();
+        }
+    };
+    put(&first);
+    let app = App::with(with(Settings { tls: Some(files), ..Settings::default() })).await;
+    let url = format!("https://localhost:{}/live", app.address.port());
+    let response = trusting(&first_authority).get(&url).send().await.unwrap();
+    assert_eq!(response.version(), Version::HTTP_2, "chosen by ALPN");
+    assert!(response.headers().contains_key("strict-transport-security"));
+    assert!(trusting(&second_authority).get(&url).send().await.is_err());
+    // The machine itself may come without.
+    let plain = app.anonymous(reqwest::Method::GET, "/live").send().await.unwrap();
+    assert_eq!(plain.status(), StatusCode::OK);
+    assert!(!plain.headers().contains_key("strict-transport-security"));
+
+    put(&second);
+    let client = trusting(&second_authority);
+    let follows = async {
+        let mut again = tokio::time::interval(Duration::from_millis(50));
+        while client.get(&url).send().await.is_err() {
+            again.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), follows).await.expect("it reads the new files");
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_belong_to_the_certificate_is_refused_at_the_start() {
+    let (first, _) = certificates("egress/tests/certificates", "authority.pem");
+    let (second, _) = certificates("db/tests/tls", "ca.pem");
+    let files = TlsFiles { certificate: first.join("server.pem"), key: second.join("server.key") };
+    let refused = App::try_with(with(Settings { tls: Some(files), ..Settings::default() })).await;
+    let problem = refused.err().expect("it does not start");
+    assert_eq!(problem.code, kernel::codes::CONFIG_INVALID);
+    assert!(problem.detail.contains("server.key"), "{problem}");
+}
+
+#[tokio::test]
+async fn who_sends_a_byte_now_and_then_is_let_go_and_keeps_nobody_waiting() {
+    let settings = Settings { header_timeout: Duration::from_millis(500), ..Settings::default() };
+    let app = App::with(with(settings)).await;
+    let mut slow = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        stream.write_all(b"POST /hooks/default/x HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+        slow.push(stream);
+    }
+    let drip = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            tick.tick().await;
+            let mut open = 0;
+            for stream in &mut slow {
+                open += usize::from(stream.write_all(b"x-y: z\r\n").await.is_ok());
+            }
+            if open == 0 {
+                return;
+            }
+            let served = app.anonymous(reqwest::Method::GET, "/live").send().await.unwrap();
+            assert_eq!(served.status(), StatusCode::OK);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), drip).await.expect("all of them are let go");
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_ends_what_was_done_for_it() {
+    let signals: [Arc<Notify>; 2] = Default::default();
+    let [began, dropped] = signals.clone();
+    let wanted = Wanted {
+        functions: vec![held::FUNCTION],
+        services: function::Services::builder().with(signals),
+        settings: Settings {
+            calls: gateway::Calls { concurrent_max: 1, ..gateway::Calls::default() },
+            ..Settings::default()
+        },
+        ..Wanted::default()
+    };
+    let app = App::with(wanted).await;
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        let key = support::KEY;
+        let ask =
+            format!("GET /v1/test/held HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\r\n");
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        began.notified().await;
+        drop(stream);
+        let ended = dropped.notified();
+        tokio::time::timeout(Duration::from_secs(10), ended).await.expect("it is given up");
+    }
+    // Its place is free again.
+    let again = app.owner(reqwest::Method::GET, "/v1/workspace").send().await.unwrap();
+    assert_eq!(again.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_caller_who_reads_nothing_of_its_answer_is_let_go() {
+    let settings = Settings { body_timeout: Duration::from_millis(300), ..Settings::default() };
+    let wanted = Wanted { settings, functions: vec![large::FUNCTION], ..Wanted::default() };
+    let app = App::with(wanted).await;
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    let key = support::KEY;
+    let ask =
+        format!("GET /v1/test/large HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\r\n");
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    app.stop.cancel();
+    // The listener's loop ends when the connection does, long before the drain time.
+    tokio::time::timeout(Duration::from_secs(10), app.served).await.expect("it is let go").unwrap();
+    drop(stream);
+}
+
+#[tokio::test]
+async fn thousands_of_idle_connections_cost_little_and_end_by_themselves() {
+    let settings = Settings { header_timeout: Duration::from_secs(4), ..Settings::default() };
+    let app = App::with(with(settings)).await;
+    let mut idle = Vec::new();
+    for _ in 0..2_000 {
+        idle.push(TcpStream::connect(app.address).await.unwrap());
+    }
+    let served = app.anonymous(reqwest::Method::GET, "/live").send().await.unwrap();
+    assert_eq!(served.status(), StatusCode::OK);
+    let all_end = async {
+        for stream in &mut idle {
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
+            assert!(rest.is_empty());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all_end).await.expect("they are let go");
+}
