@@ -202,6 +202,8 @@ impl Mind<'_> {
                 Some(Record::Returned { activation, child, result: Err(problem) })
             }
             Record::Started(_)
+            | Record::TakenOver { .. }
+            | Record::Edited { .. }
             | Record::Failed { .. }
             | Record::Retrying { .. }
             | Record::Waiting { .. }
