@@ -213,7 +213,8 @@ impl Entries {
 impl Key {
     fn bytes(&self) -> usize {
         let path: usize = self.path.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let tags = [&self.if_none_match, &self.if_match].map(|tag| tag.as_ref().map_or(0, String::len));
+        let tags =
+            [&self.if_none_match, &self.if_match].map(|tag| tag.as_ref().map_or(0, String::len));
         // The key is held twice.
         ENTRY_BYTES + 2 * (path + self.query.len() + tags.iter().sum::<usize>())
     }

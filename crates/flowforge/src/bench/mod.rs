@@ -97,7 +97,6 @@ async fn measure(config: &Config, system: &System, command: &Bench) -> Result<Re
         workload: name(command.workload),
         rate: (seen.answered * units) as f64 / seen.seconds,
         p50_ms: seen.p50_ms,
-        p95_ms: seen.p95_ms,
         p99_ms: seen.p99_ms,
         errors: seen.errors,
         concurrency,
@@ -109,6 +108,7 @@ async fn measure(config: &Config, system: &System, command: &Bench) -> Result<Re
         rss_mb: meter::resident_mib(),
         c1_ms: raw.c1_ms,
         a100_rows_per_s: raw.a100_rows_per_s,
+        p95_ms: overhead.as_ref().map(|_| seen.p95_ms),
         authenticate_us: overhead.as_ref().map(|overhead| overhead.authenticate_us),
         call_us: overhead.as_ref().map(|overhead| overhead.call_us),
     })

@@ -11,8 +11,6 @@ pub(crate) struct Report {
     pub(crate) rate: f64,
     /// Half of the callers waited no longer, in milliseconds.
     pub(crate) p50_ms: f64,
-    /// All but one in twenty callers waited no longer, in milliseconds.
-    pub(crate) p95_ms: f64,
     /// All but one in a hundred callers waited no longer, in milliseconds.
     pub(crate) p99_ms: f64,
     /// Calls that failed.
@@ -35,6 +33,9 @@ pub(crate) struct Report {
     pub(crate) c1_ms: f64,
     /// Rows a second of one client that inserts a hundred at a time.
     pub(crate) a100_rows_per_s: f64,
+    /// `api`: all but one in twenty callers waited no longer, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) p95_ms: Option<f64>,
     /// `api`: checking a key that was seen before, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) authenticate_us: Option<f64>,
@@ -51,7 +52,7 @@ impl Report {
 
     /// A few lines for people.
     pub(crate) fn to_text(&self) -> String {
-        let Self { workload, rate, p50_ms, p95_ms, p99_ms, errors, concurrency, seconds, .. } =
+        let Self { workload, rate, p50_ms, p99_ms, errors, concurrency, seconds, .. } =
             self;
         let per_thousand = |total: f64| total / (rate * seconds).max(1.0) * 1000.0;
         let postgres = match self.cpu_postgres_s {
@@ -59,7 +60,7 @@ impl Report {
             None => "elsewhere".to_owned(),
         };
         format!(
-            "{workload}: {rate:.0}/s, p50 {p50_ms:.2} ms, p95 {p95_ms:.2} ms, p99 {p99_ms:.2} ms, {errors} errors \
+            "{workload}: {rate:.0}/s, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms, {errors} errors \
              ({concurrency} in flight, {seconds:.0} s)\n\
              per 1000: program {:.2} s, PostgreSQL {postgres}, {:.1} commits, {:.0} kB of log; \
              memory {:.0} MiB\n\
@@ -84,7 +85,6 @@ mod tests {
             workload: "webhook",
             rate: 100.0,
             p50_ms: 1.5,
-            p95_ms: 2.0,
             p99_ms: 2.5,
             errors: 0,
             concurrency: 32,
@@ -96,12 +96,13 @@ mod tests {
             rss_mb: 40.0,
             c1_ms: 0.2,
             a100_rows_per_s: 100_000.0,
+            p95_ms: None,
             authenticate_us: None,
             call_us: None,
         };
         assert_eq!(
             report.to_json(),
-            r#"{"workload":"webhook","rate":100.0,"p50_ms":1.5,"p95_ms":2.0,"p99_ms":2.5,"errors":0,"#
+            r#"{"workload":"webhook","rate":100.0,"p50_ms":1.5,"p99_ms":2.5,"errors":0,"#
                 .to_owned()
                 + r#""concurrency":32,"seconds":10.0,"cpu_program_s":1.0,"cpu_postgres_s":0.5,"#
                 + r#""commits":10,"wal_bytes":1000,"rss_mb":40.0,"c1_ms":0.2,"#

@@ -94,10 +94,7 @@ fn options(command: Command) -> Command {
         )
 }
 
-fn subcommand(
-    document: &Value,
-    (method, path, operation): (&str, &str, &Value),
-) -> Command {
+fn subcommand(document: &Value, (method, path, operation): (&str, &str, &Value)) -> Command {
     let name = typed_name(operation);
     let about = text(operation, "summary").to_owned();
     let mut long = format!("{about}\n\n{} {path}", method.to_uppercase());

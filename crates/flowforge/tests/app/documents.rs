@@ -78,7 +78,9 @@ async fn nodes_and_connections_are_added_changed_and_removed_one_by_one(app: &mu
     let wrong = json!({ "name": "Wrong", "type": "core.no_op", "timeout": "soon" });
     let refused = owner.post(&nodes, &wrong).await.refused(422, "request.invalid");
     assert_eq!(refused.json["errors"][0]["pointer"], "/timeout", "{}", refused.text);
-    let added = owner.post(&format!("/v1/workflows/{id}/connections"), &json!({ "from": "Code", "to": "End" })).await;
+    let added = owner
+        .post(&format!("/v1/workflows/{id}/connections"), &json!({ "from": "Code", "to": "End" }))
+        .await;
     assert_eq!(added.expect(201).json["warnings"], json!([]));
 
     let one = format!("{nodes}/End");
@@ -97,8 +99,14 @@ async fn nodes_and_connections_are_added_changed_and_removed_one_by_one(app: &mu
     owner.delete(&format!("{connections}/Code:0%20-%3E%20End")).await.expect(200);
     let back = json!({ "from": "Code", "to": "End" });
     owner.post(&connections, &back).await.expect(201);
-    owner.delete(&format!("{connections}/%7B%22from%22:%22Code%22,%22to%22:%22End%22%7D")).await.expect(200);
-    owner.delete(&format!("{connections}/none")).await.refused(404, "workflow.connection_not_found");
+    owner
+        .delete(&format!("{connections}/%7B%22from%22:%22Code%22,%22to%22:%22End%22%7D"))
+        .await
+        .expect(200);
+    owner
+        .delete(&format!("{connections}/none"))
+        .await
+        .refused(404, "workflow.connection_not_found");
     let listed = owner.get(&format!("/v1/workflows/{id}/connections")).await.expect(200).json;
     assert_eq!(listed["items"], json!(["In -> Größe", "Größe -> Out", "Out -> Code"]));
 

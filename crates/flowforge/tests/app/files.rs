@@ -85,9 +85,7 @@ async fn what_is_exported_can_be_imported_as_it_is(app: &mut TestApp) {
         let page = owner.get(&format!("/v1/workflow-files?limit=2{next}")).await.expect(200).json;
         exported.extend(page["items"].as_array().unwrap().clone());
         match page["next"].as_str() {
-            Some(cursor) => {
-                next = format!("&cursor={}", cursor)
-            }
+            Some(cursor) => next = format!("&cursor={}", cursor),
             None => break,
         }
     }

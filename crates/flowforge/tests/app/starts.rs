@@ -98,7 +98,10 @@ async fn a_start_that_waits_answers_the_result_or_that_the_run_goes_on(app: &mut
     app.advance(std::time::Duration::from_secs(3_700)).await;
     app.wait_run(&slow.run_id()).await;
     for wrong in ["soon", "-1s", "", "10"] {
-        app.owner().post(&format!("{path}?wait={wrong}"), &input).await.refused(422, "request.invalid");
+        app.owner()
+            .post(&format!("{path}?wait={wrong}"), &input)
+            .await
+            .refused(422, "request.invalid");
     }
 }
 
@@ -116,7 +119,10 @@ connections: [ Start -> Stop ]
     let id = app.publish(document).await;
     let path = format!("/v1/workflows/{id}/runs?wait=20s");
     let failed = app.owner().post(&path, &json!({})).await.expect(200).json;
-    assert_eq!((&failed["status"], &failed["error"]["message"]), (&json!("failed"), &json!("Not today")));
+    assert_eq!(
+        (&failed["status"], &failed["error"]["message"]),
+        (&json!("failed"), &json!("Not today"))
+    );
     let request = app.owner().request(reqwest::Method::POST, &path);
     let keyed = testkit::Reply::of(request.header("idempotency-key", "k").json(&json!({}))).await;
     let request = app.owner().request(reqwest::Method::POST, &path);

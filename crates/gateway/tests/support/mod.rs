@@ -126,7 +126,14 @@ impl App {
         let served = tokio::spawn(server.run(listener, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Ok(Self {
-            test, address, services, stop, served, client, _engine: running, _pooler: pooler,
+            test,
+            address,
+            services,
+            stop,
+            served,
+            client,
+            _engine: running,
+            _pooler: pooler,
         })
     }
 

@@ -34,8 +34,7 @@ pub(super) async fn export_workflows(
 ) -> Result<Page<WorkflowFile>, Problem> {
     let page = cx.page::<String>(&query)?;
     let mut tx = cx.tx().await;
-    let mut filter =
-        Filter { tag: query.tag, archived: query.archived, ..Filter::default() };
+    let mut filter = Filter { tag: query.tag, archived: query.archived, ..Filter::default() };
     if let Some(project) = &query.project {
         filter.project = Some(projects::find(&mut tx, cx.workspace(), project).await?.id);
     }

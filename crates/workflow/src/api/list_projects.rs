@@ -13,7 +13,6 @@ pub(super) async fn list_projects(
 ) -> Result<Page<ProjectView>, Problem> {
     let page = cx.page::<String>(&query)?;
     let mut tx = cx.tx().await;
-    let rows =
-        projects::list(&mut tx, cx.workspace(), page.after.as_deref(), page.rows()).await?;
+    let rows = projects::list(&mut tx, cx.workspace(), page.after.as_deref(), page.rows()).await?;
     Ok(page.of(rows, |project| project.name.clone()))
 }

@@ -49,7 +49,8 @@ pub(super) async fn patch_workflow(
     let WorkflowPatch { project, tags, name, description, settings } = body;
     let change = copies::Change { project, tags, name, description, settings };
     let workflow = &path.workflow_id;
-    let done = copies::change(&mut tx, author, publishing, workflow, query.revision, change).await?;
+    let done =
+        copies::change(&mut tx, author, publishing, workflow, query.revision, change).await?;
     incoming::note(cx, done.id, done.revision);
     Ok(done)
 }

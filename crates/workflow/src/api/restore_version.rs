@@ -24,7 +24,8 @@ pub(super) async fn restore_version(
     incoming::require(cx, &path.workflow_id).await?;
     let mut tx = cx.tx().await;
     let (workflow, version) = (&path.workflow_id, &path.version);
-    let done = versions::restore(&mut tx, author, publishing, workflow, version, query.revision).await?;
+    let done =
+        versions::restore(&mut tx, author, publishing, workflow, version, query.revision).await?;
     incoming::note(cx, done.id, done.revision);
     Ok(done)
 }
