@@ -109,13 +109,7 @@ impl App {
             dice,
             version: "0.0.0",
         });
-        let server = match server {
-            Ok(server) => server,
-            Err(problem) => {
-                drop(running);
-                return Err(problem);
-            }
-        };
+        let server = server?;
         let listener = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
