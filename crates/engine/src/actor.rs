@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
-use kernel::{Item, Items, Problem, Value, codes};
+use kernel::{Item, Items, Problem, codes};
 use node::{EffectClass, NodeContext, NodeError, Shape};
 use workflow::{Graph, GraphNode, OnError};
 
@@ -150,7 +150,7 @@ async fn run_all(work: &Work) -> Input {
     }
     match prepared.run_all(&work.cx, parameters, &work.inputs).await {
         Ok(outputs) => work.finished(outputs),
-        Err(_) if prepared.about().itemwise && work.node().on_error != OnError::Stop => {
+        Err(_) if prepared.itemwise() && work.node().on_error != OnError::Stop => {
             run_apart(work).await
         }
         Err(error) => work.failed(error),
@@ -163,9 +163,12 @@ async fn run_apart(work: &Work) -> Input {
     let node = work.node();
     let mut ports: Vec<Vec<Item>> = vec![Vec::new(); node.outputs.len().max(1)];
     let items = work.inputs.first().map_or(&[][..], |items| items.as_slice());
-    for (index, item) in items.iter().enumerate() {
-        let cx = work.cx.only(index);
-        match node.prepared.run_all(&cx, Value::Null, &work.inputs).await {
+    let outcomes = match node.prepared.run_apart(&work.cx, &work.inputs).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => return work.failed(error),
+    };
+    for ((index, item), outcome) in items.iter().enumerate().zip(outcomes) {
+        match outcome {
             Ok(outputs) => {
                 for (port, items) in ports.iter_mut().zip(outputs) {
                     port.extend(items.iter().cloned());

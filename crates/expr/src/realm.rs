@@ -125,6 +125,12 @@ impl Realm {
         self.text.clone().ok_or(rquickjs::Error::Unknown)?.restore(ctx)
     }
 
+    /// What was thrown, unless it was the time or the memory that ended it.
+    pub(crate) fn threw(&self, ctx: &Ctx<'_>, error: &rquickjs::Error) -> Option<Thrown> {
+        let stopped = self.watch.has_fired() || self.watch.has_refused();
+        (!stopped).then(|| thrown(ctx, error))
+    }
+
     fn stop(&self, ctx: &Ctx<'_>, error: &rquickjs::Error) -> Stop {
         let thrown = thrown(ctx, error);
         if self.watch.has_fired() {
@@ -202,7 +208,12 @@ fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error) -> Thrown {
     }
     let value = ctx.catch();
     let Some(exception) = value.clone().into_object().and_then(Exception::from_object) else {
-        let text = value.get::<rquickjs::Coerced<String>>().map(|text| text.0);
+        // An object of one's own says itself what is wrong, if it has a message.
+        let own = value.as_object().map(|object| object.get::<_, String>("message"));
+        let text = match own {
+            Some(Ok(message)) => Ok(message),
+            _ => value.get::<rquickjs::Coerced<String>>().map(|text| text.0),
+        };
         let _ = ctx.catch();
         let message = text.unwrap_or_else(|_| "something that has no text".to_owned());
         return Thrown { name: String::new(), message, place: None };

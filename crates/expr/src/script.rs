@@ -44,6 +44,9 @@ pub enum Mode {
     /// Once per item; it sees `item`, `$json` and `$itemIndex`. The outcome is the list of what
     /// the calls returned, in order, null for a call that returned nothing.
     EachItem,
+    /// The same, going on after a call that threw: its result is null, and it is one of the
+    /// outcome's failures.
+    EachItemApart,
 }
 
 /// Where a script is stopped.
@@ -70,6 +73,8 @@ pub struct Outcome {
     pub value: Value,
     /// What it wrote to the console.
     pub console: Vec<ConsoleLine>,
+    /// In [`Mode::EachItemApart`]: the calls that threw, without what they wrote.
+    pub failures: Vec<Failure>,
 }
 
 /// One call of `console.log`, `.info`, `.warn`, `.error` or `.debug`.
@@ -152,22 +157,31 @@ fn run_in(realm: &Realm, script: &Script) -> Result<Outcome, Failure> {
     let console = Rc::new(Console::new(script.limits.console_bytes));
     let at = Cell::new(None);
     let phase = Cell::new(Phase::Compiling);
+    let mut failures = Vec::new();
     let outcome = realm.run(script.limits.deadline, |ctx| {
         globals(ctx, script, &console)?;
         let parameters = match script.mode {
             Mode::AllItems => "",
-            Mode::EachItem => "item,$json,$itemIndex",
+            Mode::EachItem | Mode::EachItemApart => "item,$json,$itemIndex",
         };
         let function = compile(ctx, &script.code, parameters)?;
         phase.set(Phase::Running);
         match script.mode {
             Mode::AllItems => call(ctx, realm, &function),
-            Mode::EachItem => {
+            Mode::EachItem | Mode::EachItemApart => {
                 let mut values = Vec::with_capacity(script.items.len());
                 for index in 0..script.items.len() {
                     at.set(Some(index));
                     realm.state.item.set(index);
-                    values.push(call(ctx, realm, &function)?);
+                    let value = match call(ctx, realm, &function) {
+                        Err(error) if script.mode == Mode::EachItemApart => {
+                            let stop = Stop::Threw(realm.threw(ctx, &error).ok_or(error)?);
+                            failures.push(failure(stop, Phase::Running, at.get(), Vec::new()));
+                            Value::Null
+                        }
+                        outcome => outcome?,
+                    };
+                    values.push(value);
                 }
                 Ok(Value::Array(values))
             }
@@ -175,7 +189,7 @@ fn run_in(realm: &Realm, script: &Script) -> Result<Outcome, Failure> {
     });
     let console = console.lines.take();
     match outcome {
-        Ok(value) => Ok(Outcome { value, console }),
+        Ok(value) => Ok(Outcome { value, console, failures }),
         Err(stop) => Err(failure(stop, phase.get(), at.get(), console)),
     }
 }
@@ -241,7 +255,7 @@ fn globals<'js>(ctx: &Ctx<'js>, script: &Script, console: &Rc<Console>) -> rquic
             let all: Function<'js> = input.get("all")?;
             globals.set("items", all.call::<_, rquickjs::Value<'js>>(())?)?;
         }
-        Mode::EachItem => WHOLE_INPUT.into_iter().try_for_each(|name| {
+        Mode::EachItem | Mode::EachItemApart => WHOLE_INPUT.into_iter().try_for_each(|name| {
             let refuse = move |ctx: Ctx<'js>, _: Rest<rquickjs::Value<'js>>| {
                 let text = format!(
                     "$input.{name}() is for code that runs once with all items. Run for each item, \

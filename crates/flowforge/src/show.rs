@@ -56,6 +56,8 @@ pub(crate) fn run(view: &Value) -> String {
     );
     if let Some(error) = view.get("error").filter(|error| error.is_object()) {
         let _ = writeln!(out, "error {}", one_error(error));
+        let code = error.get("code").and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(out, "  (see docs/errors/{code}.md)");
     }
     out.push_str(&table(&["node", "state", "time", "items out", ""], &activations(view)));
     out
@@ -158,7 +160,10 @@ mod tests {
         .unwrap();
         let text = run(&view);
         assert!(text.starts_with("run r1 failed after 12.3 ms, resumed after a crash\n"), "{text}");
-        assert!(text.contains("error node.failed in \"B\": no"), "{text}");
+        assert!(
+            text.contains("error node.failed in \"B\": no\n  (see docs/errors/node.failed.md)"),
+            "{text}"
+        );
         assert!(text.contains("2 · 0") && text.contains("20.0 s"), "{text}");
     }
 }

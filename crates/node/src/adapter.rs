@@ -14,7 +14,9 @@ use crate::context::NodeContext;
 use crate::error::NodeError;
 use crate::prepared::{PreparedNode, Raw, Shape};
 use crate::registry::NodeType;
-use crate::shape::{AllItems, Directive, EachItem, Params, Steer, Trigger, TriggerKind};
+use crate::shape::{
+    AllItems, Directive, EachItem, ItemOutcome, Params, Steer, Trigger, TriggerKind,
+};
 
 impl NodeType {
     /// The type of an [`EachItem`] node.
@@ -264,6 +266,25 @@ impl<T: AllItems> PreparedNode for AllNode<T> {
             Source::Made(node, _) => node.inputs(),
             Source::Raw(_) => names(T::ABOUT.inputs),
         }
+    }
+    fn itemwise(&self) -> bool {
+        match &self.0 {
+            Source::Made(node, _) => node.itemwise(),
+            Source::Raw(_) => false,
+        }
+    }
+    fn run_apart<'a>(
+        &'a self,
+        cx: &'a NodeContext,
+        inputs: &'a [Items],
+    ) -> BoxFuture<'a, Result<Vec<ItemOutcome>, NodeError>> {
+        Box::pin(until_cancelled(cx, async move {
+            match &self.0 {
+                Source::Made(node, _) => node.apart(cx, inputs).await,
+                // Not itemwise: nobody asks.
+                Source::Raw(_) => Err(NodeError::Fatal(Problem::internal())),
+            }
+        }))
     }
     fn needs_every_input(&self) -> bool {
         match &self.0 {

@@ -155,6 +155,8 @@ pub enum CodeMode {
     Once,
     /// For each item, in one runtime; the results come back as an array in the items' order.
     EachItem,
+    /// The same, going on after an item whose call threw: it is among [`CodeOutcome::failures`].
+    EachItemApart,
 }
 
 /// What a script gave.
@@ -164,6 +166,9 @@ pub struct CodeOutcome {
     pub value: Value,
     /// What it wrote to the console, in order, cut to a bounded length.
     pub console: Vec<ConsoleLine>,
+    /// Items whose calls threw, by index, with what to tell the user; their results are null. Only
+    /// with [`CodeMode::EachItemApart`].
+    pub failures: Vec<(usize, Problem)>,
 }
 
 /// One call of `console.log` and its kind.

@@ -34,6 +34,6 @@ pub use macros::params;
 pub use prepared::{PreparedNode, Raw, Shape, SharedNode};
 pub use registry::{NodeType, Registry};
 pub use shape::{
-    AllItems, CallMode, Directive, EachItem, Hook, HookReply, Params, Reply, ReplyBody, Steer,
-    Trigger, TriggerKind,
+    AllItems, CallMode, Directive, EachItem, Hook, HookReply, ItemOutcome, Params, Reply,
+    ReplyBody, Steer, Trigger, TriggerKind,
 };

@@ -9,7 +9,7 @@ use kernel::{Item, Items, Object, Problem, Value};
 use crate::about::{About, EffectClass, PortNames};
 use crate::context::NodeContext;
 use crate::error::NodeError;
-use crate::shape::{Directive, TriggerKind};
+use crate::shape::{Directive, ItemOutcome, TriggerKind};
 
 /// A node ready to run. Which of the `run_*` and `steer` applies is said by [`PreparedNode::shape`].
 pub trait PreparedNode: Send + Sync {
@@ -49,6 +49,18 @@ pub trait PreparedNode: Send + Sync {
         _resolved: Value,
         _inputs: &'a [Items],
     ) -> BoxFuture<'a, Result<Vec<Items>, NodeError>> {
+        Box::pin(async { Err(wrong_shape(self.about())) })
+    }
+    /// Whether items do not depend on each other, so that [`PreparedNode::run_apart`] may be asked.
+    fn itemwise(&self) -> bool {
+        self.about().itemwise
+    }
+    /// [`Shape::All`], itemwise: the outputs of each item of the first input by itself.
+    fn run_apart<'a>(
+        &'a self,
+        _cx: &'a NodeContext,
+        _inputs: &'a [Items],
+    ) -> BoxFuture<'a, Result<Vec<ItemOutcome>, NodeError>> {
         Box::pin(async { Err(wrong_shape(self.about())) })
     }
     /// [`Shape::Steer`]: what the engine shall do.

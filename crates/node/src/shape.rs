@@ -66,6 +66,28 @@ pub trait AllItems: Params {
         false
     }
 
+    /// Whether each item's outputs depend on that item alone; see [`About::itemwise`].
+    fn itemwise(&self) -> bool {
+        Self::ABOUT.itemwise
+    }
+
+    /// The outputs of each item of the first input by itself, in order. Asked of itemwise nodes when
+    /// some item failed and failures do not stop the run. An error is that of all items.
+    fn apart(
+        &self,
+        cx: &NodeContext,
+        inputs: &[Items],
+    ) -> impl Future<Output = Result<Vec<ItemOutcome>, NodeError>> + Send {
+        async move {
+            let count = inputs.first().map_or(0, |items| items.len());
+            let mut outcomes = Vec::with_capacity(count);
+            for index in 0..count {
+                outcomes.push(self.all(&cx.only(index), inputs).await);
+            }
+            Ok(outcomes)
+        }
+    }
+
     /// Output ports with these parameters.
     fn outputs(&self) -> PortNames {
         Self::ABOUT.outputs.iter().map(ToString::to_string).collect()
@@ -78,6 +100,9 @@ pub trait AllItems: Params {
         inputs: &[Items],
     ) -> impl Future<Output = Result<Vec<Items>, NodeError>> + Send;
 }
+
+/// The items of each output port that came of one item, or why none did.
+pub type ItemOutcome = Result<Vec<Items>, NodeError>;
 
 /// A node that asks the engine for something. Parameters as for a pure [`AllItems`].
 pub trait Steer: Params {

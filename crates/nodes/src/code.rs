@@ -1,12 +1,14 @@
 //! `core.code`: JavaScript of the user's own, in a process apart.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::duration::Span;
-use kernel::{FieldProblem, Items, Value, codes};
+use kernel::{FieldProblem, Items, Problem, codes};
 use node::{
-    About, AllItems, CodeMode, CodeRequest, ConsoleLine, NodeContext, NodeError, NodeType, params,
+    About, AllItems, CodeMode, CodeOutcome, CodeRequest, ConsoleLine, ItemOutcome, NodeContext,
+    NodeError, NodeType, params,
 };
 
 use crate::code_items;
@@ -81,13 +83,37 @@ impl AllItems for Code {
             r#"{ "code": "return items.map(item => ({ json: { total: item.json.price * item.json.amount } }))" }"#,
         );
 
+    fn itemwise(&self) -> bool {
+        self.run == Run::EachItem
+    }
+
+    async fn apart(
+        &self,
+        cx: &NodeContext,
+        inputs: &[Items],
+    ) -> Result<Vec<ItemOutcome>, NodeError> {
+        let items = inputs.first().cloned().unwrap_or_default();
+        let (code, mode) = (self.code.clone(), CodeMode::EachItemApart);
+        let outcome = run_code(cx, code, mode, items, self.timeout.0).await?;
+        let mut failures: HashMap<usize, Problem> = outcome.failures.into_iter().collect();
+        let results = code_items::results(outcome.value)?.into_iter().enumerate();
+        let one = |(index, result)| match failures.remove(&index) {
+            Some(problem) => Err(NodeError::Fatal(problem)),
+            None => {
+                let item = code_items::of_one(result, index)?;
+                Ok(vec![Arc::new(item.into_iter().collect())])
+            }
+        };
+        Ok(results.map(one).collect())
+    }
+
     async fn all(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {
         let items = inputs.first().cloned().unwrap_or_default();
         let mode = match self.run {
             Run::Once => CodeMode::Once,
             Run::EachItem => CodeMode::EachItem,
         };
-        let value = run_code(cx, self.code.clone(), mode, items, self.timeout.0).await?;
+        let value = run_code(cx, self.code.clone(), mode, items, self.timeout.0).await?.value;
         let made = match self.run {
             Run::Once => code_items::of_all(value, first(inputs).len())?,
             Run::EachItem => code_items::of_each(value)?,
@@ -97,14 +123,14 @@ impl AllItems for Code {
 }
 
 /// Runs code on items in a process apart, no longer than `time_max` and the node's own timeout; what
-/// it returned.
+/// came of it.
 pub(crate) async fn run_code(
     cx: &NodeContext,
     code: String,
     mode: CodeMode,
     items: Items,
     time_max: Duration,
-) -> Result<Value, NodeError> {
+) -> Result<CodeOutcome, NodeError> {
     let request = CodeRequest {
         workspace: cx.scope.workspace,
         code,
@@ -117,7 +143,7 @@ pub(crate) async fn run_code(
     };
     let outcome = cx.services.code.run(request).await?;
     log(cx, &outcome.console);
-    Ok(outcome.value)
+    Ok(outcome)
 }
 
 /// The console of user code, in the log of the run.

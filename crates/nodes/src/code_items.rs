@@ -48,29 +48,33 @@ pub(crate) fn of_all(value: Value, inputs: usize) -> Result<Vec<Item>, NodeError
 
 /// The items of code that ran for each item: what each call returned, in order.
 pub(crate) fn of_each(value: Value) -> Result<Vec<Item>, NodeError> {
-    let Value::Array(results) = value else {
-        return Err(wrong("The code's results did not come as a list."));
-    };
-    let mut items = Vec::with_capacity(results.len());
-    for (index, result) in results.into_iter().enumerate() {
-        match result {
-            Value::Null => {}
-            Value::Object(_) => {
-                let written_out = is_written_out(&result);
-                let mut item = item(result, index, written_out)?;
-                item.pairing = from(index, 0);
-                items.push(item);
-            }
-            other => {
-                return Err(wrong(&format!(
-                    "The code returned {} for item {index}. Run for each item, it returns one \
-                     object, or null to leave the item out; to return several items, run it once.",
-                    kind(&other)
-                )));
-            }
-        }
+    let results = results(value)?.into_iter().enumerate();
+    results.filter_map(|(index, result)| of_one(result, index).transpose()).collect()
+}
+
+/// What each call of code that ran for each item returned.
+pub(crate) fn results(value: Value) -> Result<Vec<Value>, NodeError> {
+    match value {
+        Value::Array(results) => Ok(results),
+        _ => Err(wrong("The code's results did not come as a list.")),
     }
-    Ok(items)
+}
+
+/// The item of what the code returned for input item `index`, if it returned one.
+pub(crate) fn of_one(result: Value, index: usize) -> Result<Option<Item>, NodeError> {
+    match result {
+        Value::Null => Ok(None),
+        Value::Object(_) => {
+            let written_out = is_written_out(&result);
+            let mut item = item(result, index, written_out)?;
+            item.pairing = from(index, 0);
+            Ok(Some(item))
+        }
+        other => Err(wrong(&format!(
+            "The code returned {} for item {index}. Run for each item, it returns one object, or              null to leave the item out; to return several items, run it once.",
+            kind(&other)
+        ))),
+    }
 }
 
 fn is_written_out(value: &Value) -> bool {

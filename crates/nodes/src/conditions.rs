@@ -91,7 +91,7 @@ impl Conditions {
         };
         verdict.map_err(|Misfit { place, mut problem }| {
             problem.detail = format!("conditions{place} of item {item}: {}", problem.detail);
-            problem
+            *problem
         })
     }
 
@@ -134,7 +134,7 @@ fn check_all(clauses: &[Clause], pointer: &str, faults: &mut Vec<FieldProblem>) 
 /// Why a test could not be made, and where it stands below the conditions: `/all/0`.
 struct Misfit {
     place: String,
-    problem: Problem,
+    problem: Box<Problem>,
 }
 
 impl Misfit {
@@ -169,7 +169,7 @@ impl Clause {
             Self::Group(Group::Any(any)) => any_holds(any, manner, scope, item),
             Self::Test(test) => test
                 .holds(manner, scope, item)
-                .map_err(|problem| Misfit { place: String::new(), problem }),
+                .map_err(|problem| Misfit { place: String::new(), problem: Box::new(problem) }),
         }
     }
 }

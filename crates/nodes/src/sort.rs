@@ -187,7 +187,7 @@ async fn by_code(cx: &NodeContext, inputs: &[Items], code: &str) -> Result<Vec<u
     if count < 2 {
         return Ok((0..count).collect());
     }
-    let value = run_code(cx, sorting(code), CodeMode::Once, items, CODE_TIME_MAX).await?;
+    let value = run_code(cx, sorting(code), CodeMode::Once, items, CODE_TIME_MAX).await?.value;
     let index = |value: &Value| usize::try_from(value.as_u64()?).ok().filter(|at| *at < count);
     let order: Option<Vec<usize>> =
         value.as_array().and_then(|order| order.iter().map(index).collect());

@@ -50,7 +50,11 @@ fn serve(from: &mut Stdin, to: &mut Stdout) -> io::Result<()> {
 fn run(order: Order, prepared: Option<Prepared>) -> Reply {
     let (items, scope, memory_bytes) = (order.items(), order.scope(), order.memory());
     let script = Script {
-        mode: if order.each_item { Mode::EachItem } else { Mode::AllItems },
+        mode: match (order.each_item, order.apart) {
+            (false, _) => Mode::AllItems,
+            (true, false) => Mode::EachItem,
+            (true, true) => Mode::EachItemApart,
+        },
         items,
         globals: order.globals,
         scope,
@@ -67,11 +71,19 @@ fn run(order: Order, prepared: Option<Prepared>) -> Reply {
     };
     match outcome {
         Ok(outcome) => {
-            Reply { value: Some(outcome.value), problem: None, console: lines(outcome.console) }
+            let told =
+                |failure: &script::Failure| Some((failure.item?, problem(failure, &script.limits)));
+            Reply {
+                value: Some(outcome.value),
+                problem: None,
+                failures: outcome.failures.iter().filter_map(told).collect(),
+                console: lines(outcome.console),
+            }
         }
         Err(failure) => Reply {
             value: None,
             problem: Some(problem(&failure, &script.limits)),
+            failures: Vec::new(),
             console: lines(failure.console),
         },
     }

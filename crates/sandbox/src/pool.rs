@@ -163,6 +163,7 @@ async fn outcome(reply: Vec<u8>) -> Result<CodeOutcome, NodeError> {
         None => Ok(CodeOutcome {
             value: reply.value.unwrap_or_default(),
             console: reply.console.into_iter().map(line).collect(),
+            failures: reply.failures,
         }),
     }
 }

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Order {
     pub(crate) code: String,
     pub(crate) each_item: bool,
+    /// With `each_item`: whether to go on after an item whose call threw.
+    pub(crate) apart: bool,
     pub(crate) timeout_ms: u64,
     /// How long the child waits for the next order.
     pub(crate) idle_ms: u64,
@@ -55,6 +57,8 @@ struct Run {
 pub(crate) struct Reply {
     pub(crate) value: Option<Value>,
     pub(crate) problem: Option<kernel::Problem>,
+    /// Items whose calls threw.
+    pub(crate) failures: Vec<(usize, kernel::Problem)>,
     /// Level and text.
     pub(crate) console: Vec<(String, String)>,
 }
@@ -77,7 +81,8 @@ impl Order {
         };
         Self {
             code: request.code.clone(),
-            each_item: request.mode == CodeMode::EachItem,
+            each_item: request.mode != CodeMode::Once,
+            apart: request.mode == CodeMode::EachItemApart,
             timeout_ms,
             idle_ms,
             memory_bytes,

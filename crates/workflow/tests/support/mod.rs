@@ -190,6 +190,7 @@ impl CodeHost for InProcess {
                 mode: match request.mode {
                     CodeMode::Once => script::Mode::AllItems,
                     CodeMode::EachItem => script::Mode::EachItem,
+                    CodeMode::EachItemApart => script::Mode::EachItemApart,
                 },
                 items: request.items,
                 globals: request.globals,
@@ -197,7 +198,11 @@ impl CodeHost for InProcess {
                 limits: script::Limits { deadline: request.timeout, ..Default::default() },
             };
             match tokio::task::spawn_blocking(move || script::run(&script)).await.unwrap() {
-                Ok(outcome) => Ok(CodeOutcome { value: outcome.value, console: Vec::new() }),
+                Ok(outcome) => Ok(CodeOutcome {
+                    value: outcome.value,
+                    console: Vec::new(),
+                    failures: Vec::new(),
+                }),
                 Err(failure) => Err(NodeError::fatal(codes::CODE_THREW, failure.message)),
             }
         })
