@@ -23,13 +23,19 @@ use crate::store::{self, KeptAnswer, KeyPlace};
 pub(crate) type Run = for<'a> fn(&'a MutationContext, &'a Arguments) -> Answering<'a>;
 type AfterCommit = Box<dyn FnOnce(&Services) + Send>;
 
-/// The constraint that tells that the same key was committed by somebody else a moment ago.
-const KEY_TAKEN: &str = "idempotency_keys_pkey";
-
 /// How an attempt ended badly.
 enum Failed {
     Problem(Problem),
     Database(db::Error),
+}
+
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Problem(problem) => problem,
+            Failed::Database(error) => error.into(),
+        }
+    }
 }
 
 impl From<Problem> for Failed {
@@ -52,25 +58,36 @@ impl Host {
         audit: &'static str,
         ready: &Ready<'_>,
     ) -> Result<Answer, Problem> {
-        let attempt = || {
-            let transaction = |tx| self.attempt(run, audit, ready, tx);
-            self.inner.database.transact(identity(ready.caller), transaction)
+        let transaction = |tx| self.attempt(run, audit, ready, tx);
+        let done = self.inner.database.transact(identity(ready.caller), transaction).await;
+        let (answer, after) = match (done, &ready.call.idempotency) {
+            (Ok(done), _) => done,
+            (Err(failed), None) => return Err(failed.into()),
+            (Err(failed), Some(key)) => (self.unseen(ready, key, failed).await?, Vec::new()),
         };
-        let done = match attempt().await {
-            // The first request under this key committed between our look and our commit.
-            Err(Failed::Database(error)) if error.constraint() == Some(KEY_TAKEN) => {
-                attempt().await
-            }
-            done => done,
-        };
-        let (answer, after) = done.map_err(|failed| match failed {
-            Failed::Problem(problem) => problem,
-            Failed::Database(error) => error.into(),
-        })?;
         for act in after {
             act(&self.inner.services);
         }
         Ok(answer)
+    }
+
+    /// The answer of the first request under this key, when it committed behind our look: our own
+    /// attempt then failed because of it, at the key or anywhere else. Otherwise the failure.
+    async fn unseen(
+        &self,
+        ready: &Ready<'_>,
+        key: &IdempotencyKey,
+        failed: Failed,
+    ) -> Result<Answer, Problem> {
+        let look = |mut tx: Tx| async move {
+            let answer = earlier(&mut tx, ready, key).await?;
+            tx.rollback().await?;
+            Ok::<_, Failed>(answer)
+        };
+        match self.inner.database.transact(identity(ready.caller), look).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) | Err(_) => Err(failed.into()),
+        }
     }
 
     /// One attempt: look at the key, run, write what is left, commit.
@@ -132,7 +149,8 @@ impl Host {
 /// The answer this request was given before.
 ///
 /// Whoever gets the lock and finds nothing is the first. The look was begun before the lock was had,
-/// so it may have missed a first that committed in between: its row then refuses ours.
+/// so it may have missed a first that committed in between: its row then refuses ours, and
+/// [`Host::unseen`] looks again.
 async fn earlier(
     tx: &mut Tx,
     ready: &Ready<'_>,
