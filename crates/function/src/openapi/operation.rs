@@ -69,12 +69,14 @@ fn parameters(function: &Function, schemas: &mut Schemas) -> Vec<Value> {
 
 /// Headers that a call of this function may have: what every read, and what every change understands.
 fn header_names(function: &Function) -> impl Iterator<Item = &'static str> {
-    let names: &[&str] = match (function.method, function.kind) {
-        (Method::Get, _) => &["If-None-Match"],
-        (_, Kind::Mutation { .. }) if function.path_schema.is_some() => {
-            &["Idempotency-Key", "If-Match"]
-        }
-        (_, _) => &["Idempotency-Key"],
+    let versioned =
+        matches!(function.kind, Kind::Mutation { .. }) && function.path_schema.is_some();
+    let names: &[&str] = if function.method == Method::Get {
+        &["If-None-Match"]
+    } else if versioned {
+        &["Idempotency-Key", "If-Match"]
+    } else {
+        &["Idempotency-Key"]
     };
     names.iter().copied()
 }

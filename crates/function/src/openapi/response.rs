@@ -179,7 +179,7 @@ pub(super) fn request_header(name: &str) -> Value {
 
 /// Every header that requests may have.
 pub(super) fn parameters() -> Value {
-    const TAGS: &str = r#"^(\*|(W/)?"[^",]*"( *, *(W/)?"[^",]*")*)$"#;
+    const TAGS: &str = r#"^(\*|(W/)?"[!#-+\-.-~]*"( *, *(W/)?"[!#-+\-.-~]*")*)$"#;
     let parameter = |name: &str, description: &str, pattern: &str, example: &str| {
         let schema = json!({
             "type": "string", "minLength": 1, "maxLength": 255, "pattern": pattern,
