@@ -83,6 +83,7 @@ pub struct NodeDiff {
 
 /// One value that is different.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "DiffChange")]
 pub struct Change {
     /// JSON pointer.
     pub pointer: String,

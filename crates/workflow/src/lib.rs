@@ -36,7 +36,7 @@ pub use document::{Connection, Document, DocumentNode, MediaType, Port, Source};
 pub use graph::{Backoff, Edge, Graph, GraphNode, OnError, Order, Retention, Retry, Settings};
 pub use labels::Labels;
 pub use model::{
-    DraftProblem, FoundWorkflow, HookView, ImportedFile, Importing, OnConflict, ProjectView,
+    DraftProblem, ExportedFile, FoundWorkflow, HookView, ImportedFile, Importing, OnConflict, ProjectView,
     PublishedView, Saved, SourceView, TagView, Version, VersionDetail, VersionView, WorkflowDetail,
     WorkflowFile, WorkflowView,
 };

@@ -209,7 +209,7 @@ pub struct TagView {
 }
 
 /// A workflow as a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkflowFile {
     /// Name of the file; its ending says the form: `.json`, else YAML. A folder in front of it names
@@ -218,10 +218,23 @@ pub struct WorkflowFile {
     /// The document as text.
     pub text: String,
     /// Name or id of the project; absent: what the path or the request says, else the default one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub project: Option<String>,
     /// Tags.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// A workflow as a file, as it is exported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ExportedFile {
+    /// Name of the file, in a folder named after its project.
+    pub path: String,
+    /// The document as text.
+    pub text: String,
+    /// Name of the project.
+    pub project: String,
+    /// Tags.
     pub tags: Vec<String>,
 }
 

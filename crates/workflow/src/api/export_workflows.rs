@@ -3,7 +3,7 @@
 use function::{Page, Problem, QueryContext, query};
 
 use super::incoming::SourceForm;
-use crate::model::{SourceView, WorkflowFile};
+use crate::model::{SourceView, ExportedFile};
 use crate::service::{self, projects};
 use crate::store::lists::{self, Exported, Filter};
 
@@ -31,7 +31,7 @@ function::list_query! {
 pub(super) async fn export_workflows(
     cx: &QueryContext,
     query: ExportQuery,
-) -> Result<Page<WorkflowFile>, Problem> {
+) -> Result<Page<ExportedFile>, Problem> {
     let page = cx.page::<String>(&query)?;
     let mut tx = cx.tx().await;
     let mut filter = Filter { tag: query.tag, archived: query.archived, ..Filter::default() };
@@ -46,7 +46,7 @@ pub(super) async fn export_workflows(
     Ok(Page { items: items?, next })
 }
 
-fn file(row: Exported, form: SourceForm) -> Result<WorkflowFile, Problem> {
+fn file(row: Exported, form: SourceForm) -> Result<ExportedFile, Problem> {
     let document = service::stored(&row.document)?;
     let text = SourceView::of(form.media_type(), &document, row.source.as_ref()).text;
     let ending = match form {
@@ -61,7 +61,7 @@ fn file(row: Exported, form: SourceForm) -> Result<WorkflowFile, Problem> {
         stem = format!("{stem}-{}", &id[id.len() - 8..]);
     }
     let path = format!("{folder}/{stem}.{ending}");
-    Ok(WorkflowFile { path, text, project: Some(row.project), tags: row.tags })
+    Ok(ExportedFile { path, text, project: row.project, tags: row.tags })
 }
 
 /// A name as file systems take it.

@@ -1,6 +1,7 @@
 //! `GET /v1/workflows/{workflow_id}/nodes`
 
 use function::{Problem, QueryContext, query};
+use kernel::Value;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,12 +13,12 @@ use crate::service::edit;
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Nodes {
     /// In the document's order.
-    items: Vec<DocumentNode>,
+    items: Vec<Value>,
 }
 
 /// The nodes of the draft.
 #[query(GET "/v1/workflows/{workflow_id}/nodes", permission = crate::READ)]
 pub(super) async fn list_nodes(cx: &QueryContext, path: WorkflowPath) -> Result<Nodes, Problem> {
     let document = edit::read(&mut *cx.tx().await, cx.workspace(), &path.workflow_id).await?;
-    Ok(Nodes { items: document.nodes })
+    Ok(Nodes { items: document.nodes.iter().map(DocumentNode::to_value).collect() })
 }

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use kernel::duration::Span;
-use kernel::{Item, Object};
+use kernel::{Item, Object, Value};
 use node::MayHaveRun;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -157,6 +157,13 @@ pub struct DocumentNode {
     /// For people.
     #[serde(default, skip_serializing_if = "is_default")]
     pub notes: String,
+}
+
+impl DocumentNode {
+    /// The node as a value; keys in the order of the format.
+    pub fn to_value(&self) -> Value {
+        serde_json::to_value(self).expect("a node has only text keys and finite numbers")
+    }
 }
 
 /// How a failed attempt is repeated.
