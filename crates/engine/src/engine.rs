@@ -25,10 +25,15 @@ use crate::member::Member;
 use crate::record::Parent;
 use crate::settings::Settings;
 use crate::statistics::{self, Statistics};
-use crate::store::Store;
+use crate::store::{RunRecord, Store};
 use crate::view::{RunView, Shown};
 use crate::watch;
 use crate::worker::Worker;
+
+/// How long a cancel waits for a run to end that is asleep or that another member has.
+const CANCEL_WITHIN: Duration = Duration::from_secs(3);
+/// How often it looks.
+const CANCEL_LOOK: Duration = Duration::from_millis(100);
 
 /// Finds the graph of a version or of a workflow's published version; see `workflow::Catalog`.
 pub trait Graphs: Send + Sync {
@@ -165,8 +170,9 @@ impl Engine {
         Ok(Started { run, answer })
     }
 
-    /// Ends a run. Once this has returned the run does not go on, whatever becomes of this process.
-    /// Errors: `run.not_found`, `run.finished`.
+    /// Ends a run. Once this has returned the run does not go on, whatever becomes of this process;
+    /// one that sleeps, or that another member has, is waited for a few seconds and may be shown as
+    /// ended later than that. Errors: `run.not_found`, `run.finished`.
     pub async fn cancel(&self, workspace: WorkspaceId, run: RunId) -> Result<(), Problem> {
         let Some(view) = self.find_run(workspace, run).await? else {
             return Err(not_found(run));
@@ -175,7 +181,15 @@ impl Engine {
             let detail = format!("Run {run} has {} already.", view.status.as_str());
             return Err(Problem::new(codes::RUN_FINISHED, detail));
         }
-        self.shared.cancel(workspace, run).await
+        self.shared.cancel(workspace, run).await?;
+        let mut look = tokio::time::interval(CANCEL_LOOK);
+        for _ in 0..CANCEL_WITHIN.as_millis() / CANCEL_LOOK.as_millis() {
+            match self.shared.store.find(workspace, run).await? {
+                Some(RunRecord::Live(_)) => look.tick().await,
+                Some(RunRecord::Finished(_)) | None => break,
+            };
+        }
+        Ok(())
     }
 
     /// Says what became of an effect that may have run before a crash; false when the node does not

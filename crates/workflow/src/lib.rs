@@ -36,9 +36,9 @@ pub use document::{Connection, Document, DocumentNode, MediaType, Port, Source};
 pub use graph::{Backoff, Edge, Graph, GraphNode, OnError, Order, Retention, Retry, Settings};
 pub use labels::Labels;
 pub use model::{
-    DraftProblem, ExportedFile, FoundWorkflow, HookView, ImportedFile, Importing, OnConflict, ProjectView,
-    PublishedView, Saved, SourceView, TagView, Version, VersionDetail, VersionView, WorkflowDetail,
-    WorkflowFile, WorkflowView,
+    DraftProblem, ExportedFile, FoundWorkflow, HookView, ImportedFile, Importing, OnConflict,
+    ProjectView, PublishedView, Saved, SourceView, TagView, Version, VersionDetail, VersionView,
+    WorkflowDetail, WorkflowFile, WorkflowView,
 };
 pub use observer::{PublishObserver, Publishing, Stored};
 pub use store::STATEMENTS;

@@ -52,8 +52,7 @@ impl Report {
 
     /// A few lines for people.
     pub(crate) fn to_text(&self) -> String {
-        let Self { workload, rate, p50_ms, p99_ms, errors, concurrency, seconds, .. } =
-            self;
+        let Self { workload, rate, p50_ms, p99_ms, errors, concurrency, seconds, .. } = self;
         let per_thousand = |total: f64| total / (rate * seconds).max(1.0) * 1000.0;
         let postgres = match self.cpu_postgres_s {
             Some(cpu) => format!("{:.2} s", per_thousand(cpu)),

@@ -50,7 +50,8 @@ const STATUSES: &[(u16, &str, &str)] = &[
 pub(super) fn statuses(function: &Function) -> Vec<u16> {
     let mut statuses = vec![400, 401, 403, 406, 414, 422, 429, 431, 500, 503, 504];
     let body = !matches!(function.body, BodyArgument::None);
-    if function.path_schema.is_some() {
+    // What a path or a filter names may not be there.
+    if function.path_schema.is_some() || function.query_schema.is_some() {
         statuses.push(404);
     }
     if body {
@@ -61,8 +62,11 @@ pub(super) fn statuses(function: &Function) -> Vec<u16> {
         Kind::Mutation { .. } => true,
         Kind::Action { .. } => function.method != Method::Get,
     };
-    if changes {
+    // The state of a thing may also stand against looking at a part of it.
+    if changes || function.path_schema.is_some() {
         statuses.push(409);
+    }
+    if changes {
         if matches!(function.kind, Kind::Mutation { .. }) && function.path_schema.is_some() {
             statuses.push(412);
         }

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{Object, Value};
+use schemars::Schema;
 use schemars::generate::{Contract, SchemaGenerator, SchemaSettings};
+use schemars::transform::RecursiveTransform;
 use serde_json::json;
 
 use super::example;
@@ -32,6 +34,7 @@ impl Schemas {
                     settings.definitions_path = format!("/{}", settings.definitions_path).into();
                     settings.meta_schema = None;
                     settings.contract = contract;
+                    settings.transforms.push(Box::new(RecursiveTransform(without_null_default)));
                 })
                 .into_generator()
         };
@@ -192,6 +195,13 @@ fn add_examples(value: &mut Value, schemas: &Object) {
             entries.iter_mut().for_each(|entry| add_examples(entry, schemas));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A default of `null` only says that a field may be left out, and need not fit its schema.
+fn without_null_default(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
     }
 }
 

@@ -3,7 +3,7 @@
 use function::{Page, Problem, QueryContext, query};
 
 use super::incoming::SourceForm;
-use crate::model::{SourceView, ExportedFile};
+use crate::model::{ExportedFile, SourceView};
 use crate::service::{self, projects};
 use crate::store::lists::{self, Exported, Filter};
 
