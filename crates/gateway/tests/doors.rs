@@ -11,16 +11,33 @@ use gateway::{CacheSettings, Calls, Cors, Settings};
 use rate::Budget;
 use reqwest::{Method, StatusCode};
 use support::{App, Wanted, expect, refused, value};
-use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 
-/// Counts calls, and lets them end when it is told to.
-#[derive(Default)]
+/// Counts calls, and lets them end when it is told to: a permit of `began` for each that began, one of
+/// `open` for each that may end.
 pub(crate) struct Gate {
     now: AtomicUsize,
     most: AtomicUsize,
     calls: AtomicUsize,
-    began: Notify,
-    open: Notify,
+    began: Semaphore,
+    open: Semaphore,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        let [now, most, calls] = [(); 3].map(|()| AtomicUsize::new(0));
+        let [began, open] = [(); 2].map(|()| Semaphore::new(0));
+        Self { now, most, calls, began, open }
+    }
+}
+
+impl Gate {
+    /// Waits until so many calls began that were not waited for yet.
+    async fn began(&self, calls: u32) {
+        let began = self.began.acquire_many(calls);
+        let began = tokio::time::timeout(Duration::from_secs(10), began).await;
+        began.expect("they begin").expect("it is never closed").forget();
+    }
 }
 
 mod gated {
@@ -38,20 +55,32 @@ mod gated {
         let now = gate.now.fetch_add(1, Ordering::SeqCst) + 1;
         gate.most.fetch_max(now, Ordering::SeqCst);
         gate.calls.fetch_add(1, Ordering::SeqCst);
-        gate.began.notify_one();
-        gate.open.notified().await;
+        gate.began.add_permits(1);
+        gate.open.acquire().await.expect("it is never closed").forget();
         gate.now.fetch_sub(1, Ordering::SeqCst);
         Ok(())
     }
 
     pub(crate) mod counted {
+        use schemars::JsonSchema;
+        use serde::Deserialize;
+
         use super::*;
+
+        /// Makes one question differ from another.
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct Question {
+            #[serde(default)]
+            about: String,
+        }
 
         /// Says how often it ran.
         #[query(GET "/v1/test/counted", permission = Permission("test.counted"))]
-        pub(crate) async fn counted(cx: &QueryContext) -> Result<usize, Problem> {
+        pub(crate) async fn counted(cx: &QueryContext, query: Question) -> Result<usize, Problem> {
             let gate = cx.service::<Arc<Gate>>();
             tokio::task::yield_now().await;
+            drop(query.about);
             Ok(gate.calls.fetch_add(1, Ordering::SeqCst) + 1)
         }
     }
@@ -79,9 +108,7 @@ async fn exactly_so_many_calls_run_and_those_too_many_are_told_when_to_come_back
     let call = || app.owner(Method::GET, "/v1/test/gated").send();
     #[expect(clippy::disallowed_methods, reason = "the test waits for them below")]
     let mut running: Vec<_> = (0..4).map(|_| tokio::spawn(call())).collect();
-    for _ in 0..4 {
-        gate.began.notified().await;
-    }
+    gate.began(4).await;
     // Three wait for their turn in vain, the rest is refused at once.
     let offered = futures::future::join_all((0..10).map(|_| call())).await;
     for response in offered {
@@ -93,20 +120,9 @@ async fn exactly_so_many_calls_run_and_those_too_many_are_told_when_to_come_back
     // One that waits gets the place of one that ends.
     #[expect(clippy::disallowed_methods, reason = "the test waits for it below")]
     running.push(tokio::spawn(call()));
-    gate.open.notify_one();
-    gate.began.notified().await;
-    for _ in 0..4 {
-        gate.open.notify_one();
-        // Each is let go by itself: a permit is not kept for two.
-        tokio::task::yield_now().await;
-    }
-    let opened = async {
-        while gate.now.load(Ordering::SeqCst) > 0 {
-            gate.open.notify_waiters();
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), opened).await.unwrap();
+    gate.open.add_permits(1);
+    gate.began(1).await;
+    gate.open.add_permits(4);
     for call in running {
         assert_eq!(call.await.unwrap().unwrap().status(), StatusCode::NO_CONTENT);
     }
@@ -186,11 +202,11 @@ async fn nothing_is_kept_beyond_its_bytes() {
     let cache = CacheSettings { ttl: Duration::from_secs(3_600), bytes_max: 2_000 };
     let app = App::with(app(Settings { cache, ..Settings::default() }, &gate)).await;
     let ask = |query: &str| app.owner(Method::GET, &format!("/v1/test/counted?{query}"));
-    assert_eq!(expect(ask("a=1"), StatusCode::OK).await, 1);
+    assert_eq!(expect(ask("about=a"), StatusCode::OK).await, 1);
     for other in 0..10 {
-        expect(ask(&format!("b={other}")), StatusCode::OK).await;
+        expect(ask(&format!("about={other}")), StatusCode::OK).await;
     }
-    assert_eq!(expect(ask("a=1"), StatusCode::OK).await, 12);
+    assert_eq!(expect(ask("about=a"), StatusCode::OK).await, 12);
 }
 
 #[tokio::test]
