@@ -44,12 +44,16 @@ pub(super) fn tag(function: &Function) -> &'static str {
 pub(super) fn tag_text(tag: &str) -> &'static str {
     match tag {
         "api-keys" => "Keys with which programs call this API.",
+        "audit" => "Who changed what, and when.",
         "files" => "Workflow files that are run without being saved.",
         "hooks" => "Webhooks: requests that start runs.",
         "node-types" => "What workflows are made of.",
         "projects" => "Folders of workflows.",
         "runs" => "Executions of workflows: what happened, and what shall happen with them.",
+        "statistics" => "How often workflows run, how long they take, how often they fail.",
         "system" => "The server itself: health, metrics, this description, error codes.",
+        "workflow-files" => "Workflows as files, to take out and to bring in.",
+        "workflow-tags" => "Words under which workflows are found.",
         "workflows" => "Workflows: drafts, published versions, their runs.",
         "workspace" => "The workspace that everything belongs to.",
         _ => "",
