@@ -66,10 +66,8 @@ pub(super) fn statuses(function: &Function) -> Vec<u16> {
     if changes || function.path_schema.is_some() {
         statuses.push(409);
     }
-    if changes {
-        if matches!(function.kind, Kind::Mutation { .. }) && function.path_schema.is_some() {
-            statuses.push(412);
-        }
+    if matches!(function.kind, Kind::Mutation { .. }) && function.path_schema.is_some() {
+        statuses.push(412);
     }
     statuses.sort_unstable();
     statuses
