@@ -1,5 +1,5 @@
-# The commands people use. Everything they need beyond Rust, a C compiler, Node and git is installed
-# by tools/setup, or named by it in one line.
+# The commands people use. Everything they need beyond Rust, a C compiler and git (and Node for
+# `make bench`) is installed by tools/setup, or named by it in one line.
 
 ifndef CARGO_TARGET_DIR
 CARGO_TARGET_DIR := $(shell tools/target-directory)
@@ -21,7 +21,7 @@ SEEDS ?= 2000
 # `make bench BENCH_FLAGS='--only webhook --seconds 3'`; bench/README.md lists the flags.
 BENCH_FLAGS ?=
 
-.PHONY: help setup setup-tests build demo up check test sim crash bench contracts
+.PHONY: help setup setup-tests needs-node build demo up check test sim crash bench contracts
 
 help:
 	@echo 'make demo    the main job end to end on real data, then again through a kill -9'
@@ -61,8 +61,13 @@ sim: setup
 crash: setup
 	cargo test --package flowforge --test crash -- --include-ignored --nocapture
 
-bench: build
+bench: needs-node build
 	@node bench/run.mjs --flowforge $(FLOWFORGE) $(BENCH_FLAGS)
+
+# Before anything is built.
+needs-node:
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
+	    { echo 'bench: install Node 20 or newer with npm first: https://nodejs.org' >&2; exit 1; }
 
 contracts: setup
 	cargo xtask contracts

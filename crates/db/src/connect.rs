@@ -9,7 +9,7 @@ use kernel::{Problem, Secret, codes};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -54,6 +54,20 @@ impl Connector {
             config.application_name(&settings.application_name);
         }
         Ok(Self { config, tls, home: Handle::try_current().ok() })
+    }
+
+    /// Where it leads, such as `db:5432` or a socket's directory; never a user or a password.
+    pub(crate) fn address(&self) -> String {
+        let ports = self.config.get_ports();
+        let places = self.config.get_hosts().iter().enumerate().map(|(index, host)| {
+            let port = ports.get(index).or(ports.first()).copied().unwrap_or(5_432);
+            match host {
+                Host::Tcp(name) => format!("{name}:{port}"),
+                #[cfg(unix)]
+                Host::Unix(path) => path.display().to_string(),
+            }
+        });
+        places.collect::<Vec<_>>().join(", ")
     }
 
     /// The same address under another name in `pg_stat_activity`.

@@ -44,7 +44,12 @@ impl Database {
     /// `database.permission` (the login is refused, or the roles are missing and may not be made).
     pub async fn connect(settings: Settings) -> Result<Self, Problem> {
         let database = Self::lazy(settings)?;
-        let client = database.inner.direct.connect().await.map_err(first_contact)?;
+        let client = database
+            .inner
+            .direct
+            .connect()
+            .await
+            .map_err(|error| first_contact(error, &database.inner.direct.address()))?;
         let version = client
             .query_typed_one("SELECT current_setting('server_version_num')::int4", &[])
             .await
@@ -143,7 +148,9 @@ impl Database {
 
     /// A dedicated connection as `forge_owner`, for migrations and partitions.
     pub async fn owner(&self) -> Result<Session, Error> {
-        self.session(&self.inner.direct, "forge_owner", "owner", &[]).await
+        // That a thing is there already is no news to whoever makes it if it is not.
+        let quiet = [("client_min_messages", "warning".to_owned())];
+        self.session(&self.inner.direct, "forge_owner", "owner", &quiet).await
     }
 
     async fn session(
@@ -207,15 +214,15 @@ impl Database {
 }
 
 /// At the start somebody reads the answer and can mend the address, so it holds the cause.
-fn first_contact(error: Error) -> Problem {
+fn first_contact(error: Error, address: &str) -> Problem {
     let cause = match &error {
         Error::Unavailable(cause) => cause.clone(),
         _ => return error.into(),
     };
     let mut problem = Problem::from(error);
     problem.detail = format!(
-        "The database cannot be reached ({cause}); check its URL and that the server runs, then \
-         try again."
+        "The database cannot be reached at {address} ({cause}); check its URL and that the server \
+         runs, then try again."
     );
     problem
 }

@@ -150,7 +150,7 @@ impl From<Error> for Problem {
             ),
             Error::Overloaded => later(
                 codes::SERVER_OVERLOADED,
-                "All database connections are busy; try again, or raise [database] pool_max.",
+                "All database connections are busy; try again, or raise [database] connections_max.",
             ),
             Error::StorageFull => later(
                 codes::STORAGE_FULL,

@@ -1,6 +1,5 @@
 //! `flowforge doctor`: looks at everything a server needs and says what is wrong.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use db::private::Lock;
@@ -9,6 +8,7 @@ use kernel::Problem;
 use crate::config::Config;
 use crate::show;
 use crate::system::Store;
+use crate::terminal;
 
 /// Prints a line for each thing it looked at; success when all is well.
 pub(crate) async fn doctor(config: &Config) -> Result<ExitCode, Problem> {
@@ -30,8 +30,7 @@ pub(crate) async fn doctor(config: &Config) -> Result<ExitCode, Problem> {
         });
     }
     let rows: Vec<Vec<String>> = findings.iter().map(Finding::row).collect();
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(show::table(&["what", "", "found"], &rows).as_bytes());
+    terminal::put(&show::table(&["what", "", "found"], &rows));
     match findings.iter().all(|finding| finding.good) {
         true => Ok(ExitCode::SUCCESS),
         false => Ok(ExitCode::FAILURE),

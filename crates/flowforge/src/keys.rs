@@ -33,6 +33,21 @@ pub(crate) enum Shown {
     File(PathBuf),
 }
 
+/// Refuses a chosen first key that could not be one, before anything is made.
+///
+/// # Errors
+/// `config.invalid`.
+pub(crate) fn check_chosen() -> Result<(), Problem> {
+    match chosen() {
+        Some(key) => identity::Key::chosen(key.expose()).map(drop),
+        None => Ok(()),
+    }
+}
+
+fn chosen() -> Option<Secret> {
+    std::env::var(CHOSEN_KEY).ok().filter(|key| !key.is_empty()).map(Secret::new)
+}
+
 /// Makes the first workspace and its owner's key unless they are there.
 ///
 /// # Errors
@@ -43,7 +58,7 @@ pub(crate) async fn bootstrap(
     dice: &dyn Dice,
     directory: &Path,
 ) -> Result<Shown, Problem> {
-    let chosen = std::env::var(CHOSEN_KEY).ok().filter(|key| !key.is_empty()).map(Secret::new);
+    let chosen = chosen();
     let on_terminal = std::io::stdout().is_terminal();
     let path = directory.join(FIRST_KEY_FILE);
     if chosen.is_none() && !on_terminal {

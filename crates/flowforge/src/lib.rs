@@ -4,11 +4,6 @@
 //!
 //! The executable is [`main`] and nothing else. Programs that embed a member (the tests do) make a
 //! [`Config`] from settings and start a [`System`] with what it may [`Use`].
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line program talks to its terminal"
-)]
 
 mod api;
 mod app;
@@ -23,6 +18,7 @@ mod keys;
 mod run;
 mod show;
 mod system;
+mod terminal;
 mod up;
 
 use std::future::Future;
@@ -136,11 +132,11 @@ fn configuration(line: &CommandLine, action: &ConfigAction) -> Result<ExitCode, 
     match action {
         ConfigAction::Check => {
             load(line, &Place::default())?;
-            println!("The configuration is valid.");
+            terminal::say("The configuration is valid.");
         }
-        ConfigAction::Print => print!("{}", load(line, &Place::default())?.to_toml()),
-        ConfigAction::Schema => print!("{}", Config::schema_text()),
-        ConfigAction::Manual => print!("{}", Config::manual()),
+        ConfigAction::Print => terminal::put(&load(line, &Place::default())?.to_toml()),
+        ConfigAction::Schema => terminal::put(&Config::schema_text()),
+        ConfigAction::Manual => terminal::put(&Config::manual()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -187,12 +183,12 @@ fn load(line: &CommandLine, place: &Place) -> Result<Config, Problem> {
 
 /// Says what is wrong, where, and where to read more.
 fn complain(problem: &Problem) {
-    eprintln!("error: {}", problem.detail);
+    terminal::warn(format_args!("error: {}", problem.detail));
     for place in &problem.errors {
         // The configuration's detail names its places already.
         if !problem.detail.contains(&place.detail) {
-            eprintln!("  {}: {}", place.pointer, place.detail);
+            terminal::warn(format_args!("  {}: {}", place.pointer, place.detail));
         }
     }
-    eprintln!("  ({}; see docs/errors/{}.md)", problem.code, problem.code);
+    terminal::warn(format_args!("  ({}; see docs/errors/{}.md)", problem.code, problem.code));
 }

@@ -1,7 +1,6 @@
 //! `flowforge run`: runs a workflow file on the running server of the data directory, or else on a
 //! server of its own that lives as long as the run.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::cli::{Pins, Run};
 use crate::client::Client;
 use crate::config::Config;
 use crate::system::{System, Use};
-use crate::{keys, show};
+use crate::{keys, show, terminal};
 
 /// How often a run that takes longer than one call is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -30,7 +29,7 @@ const ERROR_KEYS: [&str; 3] = ["code", "message", "node"];
 pub(crate) async fn run(config: &Config, uses: Use, command: &Run) -> Result<ExitCode, Problem> {
     let outcome = attempt(config, uses, command).await;
     if let (true, Err(problem)) = (command.json, &outcome) {
-        print(&format!("{}\n", refusal(problem)));
+        terminal::say(refusal(problem));
     }
     outcome
 }
@@ -45,19 +44,13 @@ async fn attempt(config: &Config, uses: Use, command: &Run) -> Result<ExitCode, 
         None => on_our_own(config, uses, &request).await?,
     };
     match command.json {
-        true => print(&format!("{}\n", contract(&view))),
-        false => print(&show::run(&view)),
+        true => terminal::say(contract(&view)),
+        false => terminal::put(&show::run(&view)),
     }
     match view.get("status").and_then(Value::as_str) {
         Some("succeeded") => Ok(ExitCode::SUCCESS),
         _ => Ok(ExitCode::FAILURE),
     }
-}
-
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    // Whoever closed our standard output still gets the exit code.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Starts a server on a free port of this machine, runs, and stops it.

@@ -152,6 +152,7 @@ impl System {
     /// # Errors
     /// Whatever keeps the start from succeeding, from `database.in_use` to `database.unavailable`.
     pub async fn start(config: &Config, uses: Use) -> Result<Self, Problem> {
+        keys::check_chosen()?;
         let lock = Lock::acquire(&config.data_dir)?;
         let listener = Server::bind(config.server.listen).await?;
         let address = listener.local_addr().map_err(|error| {

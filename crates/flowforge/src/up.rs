@@ -1,7 +1,5 @@
 //! `flowforge up` and `serve`: start everything, say where it is, and stop it when asked.
 
-use std::io::Write as _;
-
 use db::private::Lock;
 use kernel::{Problem, codes};
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,6 +8,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::keys::Shown;
 use crate::system::{Store, System, Use, bring_up};
+use crate::terminal;
 
 /// Starts, serves until SIGTERM or SIGINT, and stops. A second signal ends it at once.
 ///
@@ -48,11 +47,10 @@ pub(crate) async fn migrate(config: &Config, app: &App) -> Result<(), Problem> {
     let report = bring_up(&store.database, app).await;
     store.close().await;
     let applied = report?.applied.len();
-    let mut out = std::io::stdout().lock();
-    let _ = match applied {
-        0 => writeln!(out, "The schema is up to date."),
-        count => writeln!(out, "{count} migrations applied."),
-    };
+    match applied {
+        0 => terminal::say("The schema is up to date."),
+        count => terminal::say(format_args!("{count} migrations applied.")),
+    }
     Ok(())
 }
 
@@ -101,7 +99,5 @@ fn announce(system: &System, scheme: &str) {
             text.push_str(&format!("  the owner's API key      in {}\n", path.display()));
         }
     }
-    // Whoever closed our standard output does not want to know.
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    terminal::put(&text);
 }

@@ -118,6 +118,20 @@ async fn the_configuration_is_checked_and_printed_without_secrets() {
 }
 
 #[tokio::test]
+async fn who_closes_its_output_early_gets_no_panic() {
+    let folder = Folder::new("closed-output");
+    for arguments in [["config", "print"], ["config", "manual"], ["config", "nonsense"]] {
+        // Nobody reads the other end of either.
+        let (read, write) = std::io::pipe().unwrap();
+        drop(read);
+        let mut command = flowforge(&folder);
+        command.args(arguments).stdout(write.try_clone().unwrap()).stderr(write);
+        let ended = command.status().await.unwrap();
+        assert!(matches!(ended.code(), Some(0 | 2)), "{arguments:?}: {ended}");
+    }
+}
+
+#[tokio::test]
 async fn migrate_and_doctor_say_what_they_found() {
     let folder = Folder::new("migrate");
     let migrate = ["migrate", "--data-dir", "data"];

@@ -11,6 +11,10 @@ use kernel::{Problem, codes};
 /// What is thrown away of a body that is too large, so that its sender can read the answer.
 const DISCARDED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// What is reserved for a body on its sender's word; more only as more arrives, or many who announce
+/// much and send little would take the memory of those who do send.
+const RESERVED_BYTES_MAX: usize = 64 * 1024;
+
 /// The whole body.
 ///
 /// # Errors
@@ -61,7 +65,7 @@ where
             first = data;
         } else {
             if rest.is_empty() {
-                rest.reserve((announced as usize).min(bytes_max).saturating_sub(first.len()));
+                rest.reserve((announced as usize).min(RESERVED_BYTES_MAX));
             }
             rest.extend_from_slice(&data);
         }
@@ -90,4 +94,66 @@ fn too_large(bytes_max: usize) -> Problem {
     let detail =
         format!("The body is larger than {bytes_max} bytes; send less, or raise the limit.");
     Problem::new(codes::REQUEST_BODY_TOO_LARGE, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::http::HeaderValue;
+    use futures::StreamExt as _;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
+    use super::*;
+
+    /// A body that says how long it will be, and sends little.
+    struct Announced<B>(B, u64);
+
+    impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Announced<B> {
+        type Data = Bytes;
+        type Error = B::Error;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+            std::pin::Pin::new(&mut self.0).poll_frame(cx)
+        }
+
+        fn size_hint(&self) -> hyper::body::SizeHint {
+            hyper::body::SizeHint::with_exact(self.1)
+        }
+    }
+
+    /// Bytes of address space this process has.
+    #[cfg(target_os = "linux")]
+    fn address_space() -> u64 {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+        text.split(' ').next().unwrap().parse::<u64>().unwrap() * 4_096
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn who_announces_much_and_sends_little_takes_little() {
+        const BODIES: usize = 200;
+        const LENGTH: u64 = 16_000_000;
+        let before = address_space();
+        let reads = (0..BODIES).map(|_| async {
+            let pieces = [Bytes::from_static(&[b' '; 1_000]), Bytes::from_static(&[b' '; 1_000])];
+            let pieces = futures::stream::iter(pieces).map(|piece| Ok(Frame::data(piece)));
+            let never = futures::stream::pending::<Result<_, Infallible>>();
+            let body = Announced(StreamBody::new(pieces.chain(never)), LENGTH);
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(LENGTH));
+            read(body, &headers, LENGTH as usize, Duration::from_millis(50)).await
+        });
+        let mut reads = Box::pin(futures::future::join_all(reads));
+        assert!(futures::poll!(reads.as_mut()).is_pending());
+        let taken = address_space().saturating_sub(before);
+        assert!(taken < BODIES as u64 * 1_000_000, "{taken} bytes for {BODIES} bodies");
+        for ended in reads.await {
+            assert_eq!(ended.unwrap_err().code, codes::REQUEST_TIMEOUT);
+        }
+    }
 }

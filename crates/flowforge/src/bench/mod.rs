@@ -27,8 +27,8 @@ use tokio::process::Command;
 use crate::cli::{Bench, Class, Workload};
 use crate::client::Client;
 use crate::config::Config;
-use crate::keys;
 use crate::system::{System, Use};
+use crate::{keys, terminal};
 use load::{BEGUN, Load, Seen};
 use report::Report;
 use workload::Called;
@@ -48,8 +48,8 @@ pub(crate) async fn bench(mut config: Config, command: &Bench) -> Result<(), Pro
     system.stop().await;
     let report = measured?;
     match command.json {
-        true => println!("{}", report.to_json()),
-        false => print!("{}", report.to_text()),
+        true => terminal::say(report.to_json()),
+        false => terminal::put(&report.to_text()),
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ async fn measure(config: &Config, system: &System, command: &Bench) -> Result<Re
         }
     };
     if let Some(error) = &seen.first_error {
-        eprintln!("the first error: {error}");
+        terminal::warn(format_args!("the first error: {error}"));
     }
     Ok(Report {
         workload: name(command.workload),
@@ -218,13 +218,13 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("{} could not be removed: {error}", self.0.display());
+            terminal::warn(format_args!("{} could not be removed: {error}", self.0.display()));
         }
     }
 }
 
 /// Sends the load in this process: the hidden command that [`bench`] starts.
 pub(crate) async fn send_load(load: &Load) {
-    let seen = load.send(|| println!("{BEGUN}")).await;
-    println!("{}", serde_json::to_string(&seen).expect("numbers and texts have a form in JSON"));
+    let seen = load.send(|| terminal::say(BEGUN)).await;
+    terminal::say(serde_json::to_string(&seen).expect("numbers and texts have a form in JSON"));
 }

@@ -86,6 +86,8 @@ impl Config {
         for (name, value) in &sources.environment {
             if let Some(path) = source::variable_path(name) {
                 tree.set(&path, Origin::Variable(name.clone()), value, &schema, &mut faults);
+            } else if let Some(fault) = source::near_miss(name, &schema) {
+                faults.push(fault);
             }
         }
         for (path, flag, value) in &sources.flags {
@@ -93,18 +95,17 @@ impl Config {
             tree.set(&path, Origin::Flag(flag), value, &schema, &mut faults);
         }
         tree.find_unknown(&schema, &mut faults);
-        if faults.is_empty()
-            && let Some(config) = tree.read(&mut faults)
-            && config.check(&tree, &mut faults)
-        {
-            return Ok(config);
+        if let Some(config) = tree.read(&schema, &mut faults) {
+            config.check(&tree, &mut faults);
+            if faults.is_empty() {
+                return Ok(config);
+            }
         }
         Err(problem(faults))
     }
 
-    /// Checks what a single setting cannot know. Whether all is well.
-    fn check(&self, tree: &Tree, faults: &mut Vec<Fault>) -> bool {
-        let before = faults.len();
+    /// Checks what a single setting cannot know.
+    fn check(&self, tree: &Tree, faults: &mut Vec<Fault>) {
         let mut fault = |pointer: &str, what: &str| faults.push(tree.fault(pointer, what));
         if self.database.direct_url.is_some() && self.database.url.is_none() {
             fault("/database/direct_url", "is given without database.url; give both or neither");
@@ -118,7 +119,6 @@ impl Config {
                 fault("/files/allow", &format!("\"{}\" must be absolute", folder.display()));
             }
         }
-        faults.len() == before
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use kernel::Secret;
 use kernel::duration::Span;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::gateway::{Function, Gateway};
 
@@ -68,9 +68,10 @@ impl Default for Config {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Server {
     /// Address and port; port 0 takes any free one.
+    #[serde(deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
     /// How the outside reaches this server, such as `https://flows.example.com`; shown to workflows
-    /// as the address of their webhooks. Without it: `http://` and the address listened on.
+    /// as the address of their webhooks. Without it: `http://` and the caller's `host`.
     pub(crate) public_url: Option<String>,
     /// Bytes of a body sent to the API.
     pub(crate) body_bytes_max: usize,
@@ -114,6 +115,15 @@ impl Default for Server {
             drain_timeout: Span(settings.drain_timeout),
         }
     }
+}
+
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
+    let numeric = text.replacen("localhost:", "127.0.0.1:", 1);
+    numeric.parse().map_err(|_| {
+        let what = "write an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080";
+        serde::de::Error::custom(what)
+    })
 }
 
 /// PostgreSQL. Without a URL a private one is kept in `data_dir`.

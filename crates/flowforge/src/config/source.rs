@@ -53,6 +53,20 @@ pub(super) fn variable_path(name: &str) -> Option<Vec<String>> {
     Some(path.split("__").map(str::to_lowercase).collect())
 }
 
+/// A variable that was meant for a setting and is written with one underscore where two belong.
+/// Others that begin like ours are let be: orchestrators set them for services of our name.
+pub(super) fn near_miss(name: &str, schema: &Value) -> Option<Fault> {
+    let rest = name.strip_prefix("FLOWFORGE_")?.to_lowercase();
+    schema::keys(schema, &[]).into_iter().find_map(|section| {
+        let key = rest.strip_prefix(section)?.strip_prefix('_')?;
+        let path = [section.to_owned(), key.to_owned()];
+        schema::find(schema, &path)?;
+        let meant = format!("FLOWFORGE_{}", path.join("__").to_uppercase());
+        let detail = format!("{name} is not a setting. Did you mean \"{meant}\"?");
+        Some(Fault { pointer: format!("/{}", path.join("/")), detail })
+    })
+}
+
 impl Tree {
     /// Reads a file; the error names line and column.
     pub(super) fn of_toml(path: &Path, text: &str) -> Result<Self, String> {
@@ -148,13 +162,18 @@ impl Tree {
         }
     }
 
-    /// The configuration, or a fault for every setting whose value does not fit.
-    pub(super) fn read(&self, faults: &mut Vec<Fault>) -> Option<Config> {
-        let whole = self.object(|_| true);
-        if let Ok(config) = read_value(whole) {
+    /// The configuration, or a fault for every setting whose value does not fit. What is no setting,
+    /// or has a fault already, is passed over.
+    pub(super) fn read(&self, schema: &Value, faults: &mut Vec<Fault>) -> Option<Config> {
+        let known = |path: &Vec<String>| schema::find(schema, path).is_some();
+        if let Ok(config) = read_value(self.object(known)) {
             return Some(config);
         }
-        for (path, (value, origin)) in &self.settings {
+        let reported: Vec<String> = faults.iter().map(|fault| fault.pointer.clone()).collect();
+        for (path, (value, origin)) in self.settings.iter().filter(|(path, _)| known(path)) {
+            if reported.contains(&format!("/{}", path.join("/"))) {
+                continue;
+            }
             // Alone among defaults, a setting that does not fit betrays itself.
             let alone = self.object(|other| other == path);
             if let Err(what) = read_value::<Config>(alone) {

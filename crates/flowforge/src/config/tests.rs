@@ -101,6 +101,29 @@ fn every_fault_is_reported_at_once_with_its_place() {
 }
 
 #[test]
+fn a_fault_hides_no_other() {
+    let file = "[server]\nlisten = \"here\"\nlissten = 1\n[log]\nfilter = \"${NOPE}\"\n\
+                format = \"xml\"\n[files]\nallow = [\"data\"]\n";
+    let problem = load(file, &[]).unwrap_err();
+    let mut pointers: Vec<_> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["/log/filter", "/log/format", "/server/lissten", "/server/listen"]);
+    assert!(problem.detail.contains("such as 127.0.0.1:8080"), "{}", problem.detail);
+    let refused = refusal("[sever]\n[files]\nallow = [\"data\"]\n", &[]);
+    assert!(refused.contains("sever is not") && refused.contains("must be absolute"), "{refused}");
+}
+
+#[test]
+fn a_variable_with_one_underscore_too_few_is_not_passed_over() {
+    let refused = refusal("", &[("FLOWFORGE_SERVER_LISTEN", "0.0.0.0:1")]);
+    assert!(refused.contains("Did you mean \"FLOWFORGE_SERVER__LISTEN\"?"), "{refused}");
+    // What Kubernetes sets for a service that is called flowforge, and our own of other use.
+    load("", &[("FLOWFORGE_SERVICE_HOST", "10.0.0.1"), ("FLOWFORGE_API_KEY", "k")]).unwrap();
+    let local = load("", &[("FLOWFORGE_SERVER__LISTEN", "localhost:81")]).unwrap();
+    assert_eq!(local.server.listen.to_string(), "127.0.0.1:81");
+}
+
+#[test]
 fn malformed_toml_is_refused_with_line_and_column() {
     let refused = refusal("[server]\nlisten = = 3\n", &[]);
     assert!(refused.starts_with("flowforge.toml line 2, column 10:"), "{refused}");

@@ -12,7 +12,7 @@ use kernel::{Problem, Value, codes};
 use reqwest::Method;
 
 use crate::client::Client;
-use crate::show;
+use crate::{show, terminal};
 use server::Server;
 
 /// The example and its trigger's path.
@@ -53,7 +53,7 @@ pub(crate) async fn demo(examples: &Path) -> Result<(), Problem> {
     let mut server = Server::start(&folder.0).await?;
     let shown = show_everything(&folder, &mut server).await;
     if shown.is_err() {
-        println!("\nThe end of the server's log:\n{}", server.log_end());
+        terminal::say(format_args!("\nThe end of the server's log:\n{}", server.log_end()));
     }
     server.stop().await;
     shown
@@ -71,7 +71,7 @@ async fn show_everything(folder: &Folder, server: &mut Server) -> Result<(), Pro
     server.kill().await;
     *server = Server::start(&folder.0).await?;
     let view = to_its_end(&server.client()?, &run).await?;
-    println!("{}", show::run(&view));
+    terminal::say(show::run(&view));
     if show::resumed(&view) == 0 {
         return Err(unexpected("the run did not say that it was resumed"));
     }
@@ -93,10 +93,10 @@ async fn main_job(folder: &Folder, client: &Client) -> Result<(), Problem> {
     let answer = client.call(Method::POST, &format!("/hooks/default/{hook}"), body).await?;
     let run = answer.run_id.clone();
     let answer = answer.value()?;
-    println!("{}", answer_as_tables(&answer));
+    terminal::say(answer_as_tables(&answer));
     let run = run.ok_or_else(|| unexpected("the answer does not name its run"))?;
     let view = to_its_end(client, &run).await?;
-    println!("{}", show::run(&view));
+    terminal::say(show::run(&view));
     Ok(())
 }
 
@@ -142,7 +142,7 @@ async fn to_its_end(client: &Client, run: &str) -> Result<Value, Problem> {
     match view.get("status").and_then(Value::as_str) {
         Some("succeeded") => Ok(view),
         _ => {
-            println!("{}", show::run(&view));
+            terminal::say(show::run(&view));
             Err(unexpected("the run did not succeed"))
         }
     }
@@ -188,7 +188,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("{} could not be removed: {error}", self.0.display());
+            terminal::warn(format_args!("{} could not be removed: {error}", self.0.display()));
         }
     }
 }
@@ -207,7 +207,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 fn say(line: &str) {
-    println!("\n▸ {line}\n");
+    terminal::say(format_args!("\n▸ {line}\n"));
 }
 
 fn text(value: &Value, key: &str) -> Result<String, Problem> {
