@@ -79,7 +79,7 @@ impl App {
         let (engine, running) = engine::start(&database, &catalog).await;
         let parts = HookParts {
             database: database.clone(),
-            catalog,
+            catalog: catalog.clone(),
             engine: engine.clone(),
             blobs: running.blobs(),
             clock: Arc::clone(&clock),
@@ -93,6 +93,7 @@ impl App {
             .with(Publishing { registry, observers: vec![observer] })
             .with(authenticator.clone())
             .with(engine)
+            .with(catalog)
             .build();
         let host = Host::new(database, services.clone(), Arc::clone(&clock), Arc::clone(&dice));
         let functions = gateway::functions().into_iter().chain(wanted.functions).collect();
