@@ -73,7 +73,7 @@ fn bracketed(whole: &str, open: char) -> Option<Literal> {
     let after = chars.as_str().trim_start();
     after
         .starts_with([')', ',', ']'])
-        .then(|| Literal { name, place: Place { at: start..end, quote } })
+        .then_some(Literal { name, place: Place { at: start..end, quote } })
 }
 
 fn dotted(whole: &str) -> Option<Literal> {
