@@ -236,20 +236,25 @@ impl Store {
     }
 }
 
-/// Plans that go from the parameters into the keys, whatever the statistics say of tables that are
-/// empty in one minute and large in the next.
+/// Plans that go from the parameters into the keys, in the order of the keys, whatever the statistics
+/// say of tables that are empty in one minute and large in the next: a plan is kept as long as its
+/// connection, and one that gathers and sorts would do so when there are millions.
+pub const PLANNER: [(&str, &str); 7] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
+/// Settings of a lane of this name.
 pub(crate) fn lane_settings(name: &str) -> LaneSettings {
-    let settings = [
-        ("plan_cache_mode", "force_generic_plan"),
-        ("enable_seqscan", "off"),
-        ("enable_hashjoin", "off"),
-        ("enable_mergejoin", "off"),
-        ("jit", "off"),
-        ("lock_timeout", "5s"),
-        ("statement_timeout", "30s"),
-    ];
+    let limits = [("lock_timeout", "5s"), ("statement_timeout", "30s")];
+    let settings = PLANNER.into_iter().chain(limits);
     LaneSettings {
         name: name.to_owned(),
-        settings: settings.map(|(name, value)| (name, value.to_owned())).to_vec(),
+        settings: settings.map(|(name, value)| (name, value.to_owned())).collect(),
     }
 }

@@ -113,6 +113,8 @@ impl Mend<'_> {
             number => Value::Number(parse_number(number)?),
         };
         self.out.push_str(&value.to_string());
+        // Two values in a row must not grow into one.
+        self.out.push(' ');
         Some(())
     }
 }

@@ -93,10 +93,11 @@ pub struct Failure {
     pub node: Option<String>,
 }
 
-/// Candidates from `$driver` (which has `$beyond` as the order of its ids), each with what it is
-/// compared by. `$2` and `$3`: ids between which to look; `$4`: how many; `$5` workflow, `$6` states, `$7`
-/// labels, `$8` text, each a filter unless null; `$9`: the label to go by; `$10` and `$11`: whether live
-/// and finished runs are wanted; `$12`: started then or later.
+/// Candidates from `$driver`, in the order of their ids, each with what it is compared by. `$2` and
+/// `$3`: ids between which to look; `$4`: how many; `$5` workflow, `$6` states, `$7` labels, `$8` text,
+/// each a filter unless null; `$9`: the label to go by; `$10` and `$11`: whether live and finished runs
+/// are wanted; `$12`: started then or later; `$13`: started before. The limit of the failure keeps it a
+/// look by the run's own key: without it all of the workspace's may be read for a join.
 macro_rules! search {
     ($name:literal, $driver:literal, $order:literal) => {
         sql!(
@@ -114,6 +115,7 @@ macro_rules! search {
                 TEXT,
                 BOOL,
                 BOOL,
+                TIMESTAMPTZ,
                 TIMESTAMPTZ
             ),
             concat!(
@@ -128,6 +130,7 @@ SELECT s.run_id, r.workflow_id, r.version_id, r.state, r.started_at, r.finished_
     f.code, f.node, f.detail,
     r.state IS NOT NULL AND ($5::uuid IS NULL OR r.workflow_id = $5)
         AND ($12::timestamptz IS NULL OR r.started_at >= $12)
+        AND ($13::timestamptz IS NULL OR r.started_at < $13)
         AND ($6::text[] IS NULL OR r.state = ANY ($6))
         AND ($7::text[] IS NULL OR cardinality($7) = (SELECT count(*) FROM forge.run_labels l
             WHERE l.workspace_id = $1 AND l.run_id = s.run_id AND l.label = ANY ($7)))
@@ -141,7 +144,10 @@ LEFT JOIN LATERAL (
     SELECT workflow_id, version_id, state, started_at, finished_at FROM forge.history
     WHERE workspace_id = $1 AND run_id = s.run_id AND class = s.class AND day = s.day
 ) r ON true
-LEFT JOIN forge.run_failures f ON f.workspace_id = $1 AND f.run_id = s.run_id
+LEFT JOIN LATERAL (
+    SELECT code, node, detail FROM forge.run_failures
+    WHERE workspace_id = $1 AND run_id = s.run_id LIMIT 1
+) f ON true
 ORDER BY s.run_id ",
                 $order
             ),
@@ -214,13 +220,14 @@ impl Search {
     }
 
     /// The ids between which to look, both outside. An id is made before its run starts, mostly
-    /// moments before.
+    /// moments before, and tells whole milliseconds: each candidate's own time is compared, too.
     fn bounds(&self) -> (Uuid, Uuid) {
         let first = |at: Timestamp| u128::from(at.as_millisecond().max(0).unsigned_abs()) << 80;
         let mut low = self.since.map_or(0, |since| {
             first(since.saturating_sub(ID_AGE_MAX).unwrap_or(Timestamp::MIN)).saturating_sub(1)
         });
-        let mut high = self.before.map_or(u128::MAX, first);
+        let mut high =
+            self.before.map_or(u128::MAX, |before| first(before).saturating_add(1 << 80));
         if let Some(RunId(run)) = self.after_run {
             match self.order {
                 SearchOrder::Newest => high = high.min(run.as_u128()),
@@ -250,7 +257,7 @@ impl Store {
         let label = search.labels.first().cloned();
         let text = search.error.as_ref().map(|text| text.to_lowercase());
         let workflow = search.workflow.map(|workflow| workflow.0);
-        let since = search.since.map(Micros::of);
+        let (since, before) = (search.since.map(Micros::of), search.before.map(Micros::of));
         let mut found = Found { runs: Vec::new(), next: None };
         // Where every candidate fits, the first statement is the only one.
         let (mut at_once, mut looked_at) = (limit + 1, 0);
@@ -274,6 +281,7 @@ impl Store {
                         &live,
                         &finished,
                         &since,
+                        &before,
                     ],
                 )
                 .await?;

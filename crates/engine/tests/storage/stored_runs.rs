@@ -111,6 +111,27 @@ async fn a_list_shows_live_and_finished_runs_newest_first_in_pages() {
 }
 
 #[tokio::test]
+async fn times_are_compared_exactly_and_not_by_the_milliseconds_of_ids() {
+    let mut world = World::new().await;
+    let run = new_run();
+    world.flush(run, whole(None, Retention::Days(30))).await.unwrap();
+    let began =
+        world.store.search(WORKSPACE, Search::default(), 9).await.unwrap().runs[0].started_at;
+    let next = began + std::time::Duration::from_micros(1);
+    for (since, before, expected) in [
+        (None, Some(began), 0),
+        (None, Some(next), 1),
+        (Some(began), None, 1),
+        (Some(next), None, 0),
+        (Some(began), Some(next), 1),
+    ] {
+        let search = Search { since, before, ..Search::default() };
+        let found = world.store.search(WORKSPACE, search, 9).await.unwrap();
+        assert_eq!(found.runs.len(), expected, "{since:?} {before:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_of_another_workspace_is_not_found() {
     let mut world = World::new().await;
     let run = world.started().await;
