@@ -153,7 +153,7 @@ mod tests {
         let taken = address_space().saturating_sub(before);
         assert!(taken < BODIES as u64 * 1_000_000, "{taken} bytes for {BODIES} bodies");
         for ended in reads.await {
-            assert_eq!(ended.unwrap_err().code, codes::REQUEST_TIMEOUT);
+            assert_eq!(ended.unwrap_err().code, codes::REQUEST_INCOMPLETE);
         }
     }
 }
