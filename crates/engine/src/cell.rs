@@ -26,6 +26,9 @@ pub(crate) type AnswerSender = oneshot::Sender<Result<Answer, Problem>>;
 /// A run whose journal is older than this writes a checkpoint and moves to today's segment.
 const SEGMENT_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
 
+/// A history longer than this is not kept in memory beside what it tells of.
+const WRITTEN_BYTES_MAX: usize = 256 * 1024;
+
 /// How far a run has come in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -58,8 +61,9 @@ pub(crate) struct Cell {
     pub(crate) visible: bool,
     /// Actions that wait for the journal.
     pub(crate) held: Vec<Action>,
-    /// Every record offered so far: the body of its history row.
-    pub(crate) written: Vec<u8>,
+    /// Every record offered so far: the body of its history row. `None`: they are many, and are read
+    /// back from the journal when they are needed.
+    pub(crate) written: Option<Vec<u8>>,
     pub(crate) answer: Option<AnswerSender>,
     /// Those who asked for its end and wait until that is durable.
     pub(crate) cancellers: Vec<oneshot::Sender<()>>,
@@ -91,6 +95,8 @@ pub(crate) enum Next {
     Offer(Box<FlushOp>),
     /// The run is over and nothing of it is kept: it is as if it had been written.
     Forget,
+    /// The next operation takes the whole history: read it back from the journal.
+    ReadBack,
     /// The end of the run is in the journal: tell the runs that it had called to end, too.
     CancelOrphans,
 }
@@ -194,6 +200,13 @@ impl Cell {
                     return Next::CancelOrphans;
                 }
                 self.progress()
+            }
+            (Stage::Written, over)
+                if self.written.is_none()
+                    && (over || park.is_some() || self.segment_is_old(now)) =>
+            {
+                self.in_flight = true;
+                return Next::ReadBack;
             }
             (Stage::Written, true) => self.end(),
             (Stage::Written, false) => match park {
@@ -314,25 +327,26 @@ impl Cell {
 
     fn take_journal(&mut self) -> Bytes {
         let body = codec::encode(&as_list(&self.state.journal));
-        if !self.written.is_empty() {
-            self.written.push(b',');
+        if let Some(written) = &mut self.written {
+            append(written, &mut self.state.journal);
         }
-        self.written.append(&mut self.state.journal);
+        self.state.journal.clear();
         body
     }
 
+    /// Everything. Only where it is at hand: see [`Next::ReadBack`].
     fn take_history(&mut self) -> Bytes {
-        if self.written.is_empty() && self.stage == Stage::Ending {
-            let records = std::mem::take(&mut self.state.journal);
-            return codec::encode(&self.redacted(as_list(&records)));
+        let written = self.written.get_or_insert_default();
+        append(written, &mut self.state.journal);
+        let list = as_list(written);
+        codec::encode(&self.redacted(list))
+    }
+
+    /// Lets go of a long history whose records are all durable.
+    pub(crate) fn forget_written(&mut self) {
+        if self.written.as_ref().is_some_and(|written| written.len() > WRITTEN_BYTES_MAX) {
+            self.written = None;
         }
-        if !self.state.journal.is_empty() {
-            if !self.written.is_empty() {
-                self.written.push(b',');
-            }
-            self.written.append(&mut self.state.journal);
-        }
-        codec::encode(&self.redacted(as_list(&self.written)))
     }
 
     /// What may stay of these records. A run that goes on needs all of them, and so does the caller of
@@ -401,6 +415,16 @@ pub(crate) fn outcome(status: RunStatus) -> Outcome {
         RunStatus::Failed | RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {
             Outcome::Failed
         }
+    }
+}
+
+/// Moves records behind others; both are the inside of a JSON array.
+fn append(written: &mut Vec<u8>, records: &mut Vec<u8>) {
+    if written.is_empty() {
+        std::mem::swap(written, records);
+    } else if !records.is_empty() {
+        written.push(b',');
+        written.append(records);
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Signalled(RunId),
     /// The error workflow has been told of a run's failure.
     ErrorTold(RunId),
+    /// The records of a run as its journal has them, or why they could not be read.
+    ReadBack(RunId, Result<Vec<u8>, Problem>),
     /// The runs that a run had called and no longer waits for have been told to end.
     OrphansCancelled(RunId),
     /// Show a run.

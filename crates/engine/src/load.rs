@@ -156,17 +156,7 @@ async fn adopt(
     let journal = journal(shared, &live).await?;
     let plan = plan(shared, live.workspace, live.version).await?;
     let state = state(live.run, &plan, &journal.texts)?;
-    let mut written = Vec::new();
-    for text in &journal.texts {
-        let inside = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]"));
-        let inside = inside.filter(|inside| !inside.is_empty());
-        if let Some(inside) = inside {
-            if !written.is_empty() {
-                written.push(b',');
-            }
-            written.extend_from_slice(inside);
-        }
-    }
+    let written = inside(&journal.texts);
     // Signals are read anew: whether they were taken into account before is not known. One that was
     // answered holds before anything else is done.
     let cancel = live.signals > 0 && shared.store.is_cancelled(live.workspace, live.run).await?;
@@ -181,6 +171,37 @@ async fn adopt(
     // Nothing goes on in a parked run that could have been interrupted.
     let (seen, woken) = (live.signals, live.reclaims == 0 && state.only_waits());
     Ok(Adopted { state, written, epoch, seq, segment_at, seen, woken, cancel, poison })
+}
+
+/// The records of a live run that is ours: the inside of a JSON array.
+///
+/// Errors: `run.finished` when it is live no more.
+pub(crate) async fn read_back(
+    shared: &Shared,
+    workspace: WorkspaceId,
+    run: RunId,
+) -> Result<Vec<u8>, Problem> {
+    match shared.store.find(workspace, run).await? {
+        Some(RunRecord::Live(live)) => Ok(inside(&journal(shared, &live).await?.texts)),
+        Some(RunRecord::Finished(_)) | None => {
+            Err(Problem::new(codes::RUN_FINISHED, format!("Run {run} has ended elsewhere.")))
+        }
+    }
+}
+
+/// The inside of one JSON array with what stands in all of these.
+fn inside(texts: &[Vec<u8>]) -> Vec<u8> {
+    let mut all = Vec::with_capacity(texts.iter().map(Vec::len).sum());
+    for text in texts {
+        let inside = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]"));
+        if let Some(inside) = inside.filter(|inside| !inside.is_empty()) {
+            if !all.is_empty() {
+                all.push(b',');
+            }
+            all.extend_from_slice(inside);
+        }
+    }
+    all
 }
 
 struct Journal {

@@ -16,9 +16,9 @@ pub struct Settings {
     /// Bytes that all runs in memory may hold, as their records count; with more, no new ones are let
     /// in (`server.overloaded`). Default 512 MiB; the memory it takes is several times that.
     pub memory_bytes_max: usize,
-    /// Bytes that one run may hold. Default 64 MiB.
+    /// Bytes that one run may hold. Default 256 MiB.
     pub run_bytes_max: usize,
-    /// Bytes that one activation may put out anew. Default 16 MiB.
+    /// Bytes that one activation may put out anew. Default 64 MiB: what a response may have.
     pub step_bytes_max: usize,
     /// Activations of one run. Default 1 000 000.
     pub activations_max: u64,

@@ -167,20 +167,9 @@ impl Worker {
                     self.feed(run, Input::Cancel);
                 }
             }
-            Command::ErrorTold(run) => {
-                if let Some(cell) = self.cells.get_mut(&run) {
-                    cell.error_told = true;
-                    cell.in_flight = false;
-                    self.flush(run);
-                }
-            }
-            Command::OrphansCancelled(run) => {
-                if let Some(cell) = self.cells.get_mut(&run) {
-                    cell.orphans_told = true;
-                    cell.in_flight = false;
-                    self.flush(run);
-                }
-            }
+            Command::ErrorTold(run) => self.told(run, |cell| cell.error_told = true),
+            Command::ReadBack(run, written) => self.read_back(run, written),
+            Command::OrphansCancelled(run) => self.told(run, |cell| cell.orphans_told = true),
             Command::View { workspace, run, shown, reply } => {
                 let now = self.shared.clock.now();
                 let cell = self.cells.get(&run).filter(|cell| cell.workspace() == workspace);
@@ -213,6 +202,15 @@ impl Worker {
             }
             Command::Inbox { run, signals, cancel } => self.inbox(run, signals, cancel),
             Command::Tick => {}
+        }
+    }
+
+    /// Somebody has been told of a run's end, which waited for that.
+    fn told(&mut self, run: RunId, note: impl FnOnce(&mut Cell)) {
+        if let Some(cell) = self.cells.get_mut(&run) {
+            note(cell);
+            cell.in_flight = false;
+            self.flush(run);
         }
     }
 
@@ -263,7 +261,7 @@ impl Worker {
             in_flight: false,
             visible: false,
             held: Vec::new(),
-            written: Vec::new(),
+            written: Some(Vec::new()),
             answer: Some(answer),
             reply_after: None,
             cancellers: Vec::new(),
@@ -323,7 +321,7 @@ impl Worker {
             in_flight: false,
             visible: true,
             held: Vec::new(),
-            written,
+            written: Some(written),
             answer: None,
             reply_after: None,
             cancellers: Vec::new(),

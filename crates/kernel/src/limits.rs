@@ -18,6 +18,6 @@ pub const BLOB_FROM_BYTES: usize = 256 * 1024;
 pub const CALL_DEPTH_MAX: u32 = 32;
 /// Bytes of JSON that one activation may put out anew (a setting of the engine). Items it passes on
 /// do not count.
-pub const STEP_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const STEP_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of JSON that one run may hold (a setting of the engine).
-pub const RUN_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const RUN_BYTES_MAX: usize = 256 * 1024 * 1024;

@@ -127,6 +127,12 @@ impl Worker {
         let taken = jobs.len();
         for job in jobs {
             match self.handlers.get(job.kind.as_str()) {
+                // Its attempts ended with their members: it may be what ended them.
+                Some(handler) if is_spent(job.attempts, &**handler) => {
+                    if let Err(problem) = self.give_up(&job, job.attempts, &never_done()).await {
+                        tracing::warn!(error.code = %problem.code, "a job could not be given up");
+                    }
+                }
                 Some(handler) => {
                     running.spawn(attempt(Arc::clone(handler), job));
                 }
@@ -167,17 +173,33 @@ impl Worker {
 
     async fn fail(&self, job: &Job, problem: &Problem) -> Result<(), Problem> {
         let attempts = job.attempts.saturating_add(1);
-        let most = self.handlers.get(job.kind.as_str()).map_or(1, |handler| handler.attempts_max());
-        if i32::from(attempts) >= i32::from(most) || !problem.code.0.retryable {
-            tracing::error!(
-                job.kind = job.kind, job.id = %job.id, error.code = %problem.code, attempts,
-                "a job is given up"
-            );
-            return self.queue.bury(job, attempts, problem).await;
+        let handler = self.handlers.get(job.kind.as_str());
+        let spent = handler.is_none_or(|handler| is_spent(attempts, &**handler));
+        if spent || !problem.code.0.retryable {
+            return self.give_up(job, attempts, problem).await;
         }
         let wait = backoff(attempts, self.dice.next_u64());
         self.queue.retry(job, self.clock.now() + wait, attempts).await
     }
+
+    async fn give_up(&self, job: &Job, attempts: i16, problem: &Problem) -> Result<(), Problem> {
+        tracing::error!(
+            job.kind = job.kind, job.id = %job.id, error.code = %problem.code, attempts,
+            "a job is given up"
+        );
+        self.queue.bury(job, attempts, problem).await
+    }
+}
+
+/// Whether a job has had all its attempts.
+fn is_spent(attempts: i16, handler: &dyn Handler) -> bool {
+    i32::from(attempts) >= i32::from(handler.attempts_max())
+}
+
+fn never_done() -> Problem {
+    let detail =
+        "Each of its attempts ended with the process that ran it; it may be what ended them.";
+    Problem::new(codes::JOB_FAILED, detail)
 }
 
 /// The wait after so many attempts: doubled from one to the next, half of it left to chance.

@@ -382,3 +382,26 @@ async fn a_job_of_an_unknown_kind_goes_back_untouched() {
     stop.cancel();
     running.await.unwrap();
 }
+
+/// It may be what kills them.
+#[tokio::test]
+async fn a_job_whose_members_died_at_each_attempt_is_a_dead_letter() {
+    let world = World::new().await;
+    world.add(&[keyed("test.flaky", "only one")]).await;
+    for _ in 0..3 {
+        let (member, queue) = member(&world.db, &world.superuser).await;
+        assert_eq!(queue.claim("default", 1).await.unwrap().len(), 1);
+        world.fence(member).await;
+        assert_eq!(world.queue.return_lost().await.unwrap(), 1);
+    }
+    let handler = flaky(0);
+    let (running, stop) = world.worker(&handler);
+    while world.count("dead_letters").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(handler.seen.load(std::sync::atomic::Ordering::SeqCst), 0);
+    assert_eq!(world.count("dead_letters WHERE attempts = 3").await, 1);
+    assert_eq!((world.count("job_keys").await, world.count("held").await), (0, 0));
+}

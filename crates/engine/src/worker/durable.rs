@@ -35,6 +35,15 @@ impl Worker {
         match cell.next_op(self.sink, now, park.flatten()) {
             Next::Rest => {}
             Next::Offer(op) => self.offer(run, *op),
+            Next::ReadBack => {
+                let (shared, commands) = (Arc::clone(&self.shared), self.commands.clone());
+                let workspace = cell.workspace();
+                tokio::task::spawn_local(async move {
+                    let read = || load::read_back(&shared, workspace, run);
+                    let written = load::persist(&shared, read).await;
+                    let _ = commands.send(Command::ReadBack(run, written));
+                });
+            }
             Next::CancelOrphans => {
                 calls::cancel_orphans(&self.shared, cell, self.commands.clone());
             }
@@ -42,6 +51,18 @@ impl Worker {
                 cell.durable = cell.state.position;
                 self.finish(run);
             }
+        }
+    }
+
+    pub(super) fn read_back(&mut self, run: RunId, written: Result<Vec<u8>, Problem>) {
+        let Some(cell) = self.cells.get_mut(&run) else { return };
+        cell.in_flight = false;
+        match written {
+            Ok(written) => {
+                cell.written = Some(written);
+                self.flush(run);
+            }
+            Err(problem) => self.give_up(run, problem),
         }
     }
 
@@ -78,7 +99,7 @@ impl Worker {
                 match cell.stage {
                     Stage::Ending => return self.finish(run),
                     Stage::Parking => return self.let_go(run),
-                    Stage::New | Stage::Written => {}
+                    Stage::New | Stage::Written => cell.forget_written(),
                 }
                 if signals > cell.seen {
                     self.read_inbox(run, signals);

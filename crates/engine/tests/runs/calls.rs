@@ -270,3 +270,21 @@ async fn called_runs_that_sleep_keep_no_others_from_beginning() {
     world.until_empty().await;
     world.end().await;
 }
+
+/// Recovery knows nothing of it: nobody else would ever tell.
+#[tokio::test]
+async fn a_caller_hears_of_a_called_run_that_cannot_be_stored() {
+    let child = row("child", &[Does::Trigger], Settings::default());
+    let parent = row("parent", &[Does::Trigger, Does::Call("child", true)], Settings::default());
+    let workflow = child.workflow.id;
+    let world = World::new([child, parent]).await;
+    let refuse = format!(
+        "ALTER TABLE forge.history ADD CONSTRAINT refused CHECK (workflow_id <> '{workflow}')"
+    );
+    world.db.superuser().await.batch_execute(&refuse).await.unwrap();
+    let (_, answer) = world.start("parent", items(1), AnswerWhen::Ended);
+    let answer = told(answer).await;
+    assert_eq!(answer.status, RunStatus::Failed);
+    assert_eq!(answer.error.unwrap().code, codes::RUN_UNSTORABLE);
+    world.end().await;
+}

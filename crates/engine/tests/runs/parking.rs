@@ -46,7 +46,7 @@ async fn a_long_sleep_is_not_held_in_memory_and_goes_on_when_it_is_over() {
         let view = world.until(run, |view| view.status == RunStatus::Waiting).await;
         assert_eq!(view.nodes.len(), 2 + 2 * sleep);
         world.sleep(SignedDuration::from_mins(61)).await;
-        world.until(run, |view| view.nodes["n1"].len() + view.nodes.len() > 3 + 2 * sleep).await;
+        world.until(run, |view| view.nodes.len() > 2 + 2 * sleep).await;
     }
     let view = world.until(run, |view| view.status.is_final()).await;
     assert_eq!((view.status, view.resumed), (RunStatus::Succeeded, 0));

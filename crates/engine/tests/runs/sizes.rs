@@ -1,8 +1,10 @@
 //! How much a step, a run and all runs may hold.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{AnswerWhen, RunStatus};
+use jiff::SignedDuration;
 use kernel::codes;
 use tokio::sync::Semaphore;
 use workflow::Settings;
@@ -65,5 +67,31 @@ async fn no_run_is_let_in_while_those_in_memory_hold_too_much() {
     assert_eq!(told(first.1).await.status, RunStatus::Succeeded);
     let (_, answer) = world.start("small", items(1), AnswerWhen::Ended);
     assert_eq!(told(answer).await.status, RunStatus::Succeeded);
+    world.end().await;
+}
+
+/// Its history does not stand in memory beside its items when it ends, sleeps or is a day old.
+#[tokio::test]
+async fn a_long_history_is_read_back_from_the_journal_when_it_is_needed() {
+    let gate = Arc::new(Semaphore::new(0));
+    let (grow, effect) = (Does::Grow(200_000), Does::Effect(Arc::default()));
+    let nodes = [
+        vec![Does::Trigger, grow.clone(), effect.clone(), grow.clone(), effect.clone()],
+        vec![Does::Gate(gate.clone()), grow, effect, Does::Wait(Duration::from_secs(3_600))],
+    ];
+    let world = World::new([row("long", &nodes.concat(), Settings::default())]).await;
+    let (run, answer) = world.start("long", items(1), AnswerWhen::Started);
+    told(answer).await;
+    world.until(run, |view| view.nodes.contains_key("n5")).await;
+    world.sleep(SignedDuration::from_hours(25)).await;
+    let renewed = "SELECT count(*) FROM forge.runs WHERE base_seq > 0";
+    world.until_number(renewed, 1).await;
+    gate.add_permits(1);
+    world.until_number("SELECT count(*) FROM forge.runs WHERE owner IS NULL", 1).await;
+    world.sleep(SignedDuration::from_hours(2)).await;
+    let view = world.until(run, |view| view.status.is_final()).await;
+    assert_eq!((view.status, view.resumed), (RunStatus::Succeeded, 0));
+    let length = |node: &str| view.nodes[node][0].outputs[0][0].json["text"].as_str().map(str::len);
+    assert!(["n1", "n3", "n6"].iter().all(|node| length(node).is_some_and(|n| n > 190_000)));
     world.end().await;
 }

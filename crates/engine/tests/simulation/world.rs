@@ -159,6 +159,7 @@ impl<'a> World<'a> {
     fn step(&mut self) -> Result<(), String> {
         self.now += jiff::SignedDuration::from_millis(20);
         self.answer_questions();
+        self.nap()?;
         if self.weather.stops && self.chance.one_in(40) {
             let input = if self.chance.one_in(2) { Input::Cancel } else { Input::TimedOut };
             self.feed(input);
@@ -277,6 +278,25 @@ impl<'a> World<'a> {
         }
         self.feed(Input::Resume);
         self.ended = self.state.status.is_final();
+        Ok(())
+    }
+
+    /// A run that only sleeps leaves the memory, now and then, and is read back.
+    fn nap(&mut self) -> Result<(), String> {
+        let rests = self.state.only_waits()
+            && self.state.journal.is_empty()
+            && self.in_flight.is_none()
+            && self.held.is_empty()
+            && self.returns.is_empty();
+        if !(rests && self.weather.repeats && self.chance.one_in(3)) {
+            return Ok(());
+        }
+        self.tasks.clear();
+        self.state = self.replay()?;
+        if !self.state.only_waits() {
+            return Err("a run that only slept does something else when it is read back".to_owned());
+        }
+        self.feed(Input::Woken);
         Ok(())
     }
 
