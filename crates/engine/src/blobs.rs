@@ -4,6 +4,8 @@
 //! workspaces are two blobs. It is durable when [`BlobStore::put`] returns, before any record names
 //! it. A run that names it says how long it is needed; maintenance deletes what expired.
 
+mod streams;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +13,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use db::{Columns, Database, Lane};
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use kernel::item::BinaryRef;
 use kernel::{Clock, Problem, WorkspaceId, codes, fault};
+use node::FileStream;
 
 use crate::flusher::columns::Micros;
 use crate::store::{blobs, lane_settings};
@@ -49,8 +53,17 @@ impl BlobStore {
 
     /// Stores bytes and returns their key: lower-case hexadecimal SHA-256. Durable when it returns.
     pub async fn put_bytes(&self, workspace: WorkspaceId, bytes: &[u8]) -> Result<String, Problem> {
+        self.put_until(workspace, bytes, self.expiry()).await
+    }
+
+    /// Stores bytes at least until then.
+    async fn put_until(
+        &self,
+        workspace: WorkspaceId,
+        bytes: &[u8],
+        expires: Micros,
+    ) -> Result<String, Problem> {
         let hash = sha256(bytes);
-        let expires = self.expiry();
         let hashes: [&[u8]; 1] = [&hash];
         let parameters: db::Parameters<'_> = &[&workspace.0, &hashes.as_slice(), &expires];
         let known = self.lane.query_opt(&blobs::TOUCH, parameters).await?;
@@ -209,6 +222,36 @@ impl node::Blobs for BlobStore {
             let parameters: db::Parameters<'_> = &[&workspace.0, &hashes, &Micros::of(until)];
             Ok(self.lane.query(&blobs::KEEP, parameters).await?.len())
         })
+    }
+
+    fn put_stream<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        pieces: BoxStream<'a, Result<Bytes, Problem>>,
+    ) -> BoxFuture<'a, Result<BinaryRef, Problem>> {
+        Box::pin(self.put_pieces(workspace, pieces))
+    }
+
+    fn keep<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        blobs: &'a [String],
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(async move {
+            if !blobs.is_empty() {
+                let until = self.clock.now().checked_add(self.keep).unwrap_or(Timestamp::MAX);
+                self.keep_until(workspace, blobs, until).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn get_stream<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        blob: &'a str,
+    ) -> BoxFuture<'a, Result<FileStream, Problem>> {
+        Box::pin(self.get_pieces(workspace, blob))
     }
 }
 

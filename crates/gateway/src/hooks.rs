@@ -4,14 +4,20 @@ use axum::body::Body;
 use axum::http::request::Parts as Head;
 use axum::http::uri::Authority;
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
-use trigger::{HookAnswer, HookError, HookRequest, Stage};
+use bytes::Bytes;
+use hyper::body::{Body as _, Incoming};
+use kernel::codes;
+use trigger::{
+    AnswerBody, CallEnd, Found, HookAnswer, HookBody, HookError, HookHead, HookRequest, Intake,
+    Reception, Stage,
+};
 
 use crate::body;
 use crate::limits::Spent;
 use crate::problem;
 use crate::request::About;
 use crate::shared::Shared;
+use crate::upload;
 
 /// The run a hook started.
 const RUN_ID: HeaderName = HeaderName::from_static("flowforge-run-id");
@@ -31,31 +37,77 @@ pub(crate) async fn respond(
     request: Request<Incoming>,
     about: &About,
 ) -> Response<Body> {
-    match answer(shared, request, about).await {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let hook = HookHead {
+        method: head.method.as_str(),
+        path,
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
+        client: about.address(&head.headers, &shared.settings.proxies),
+    };
+    if let Err(problem) = Spent::default().take_address(shared, about, &head.headers) {
+        return refuse(problem.into(), about);
+    }
+    // The dispatch looked before it came here.
+    let (stage, rest) = split(path).unwrap_or((Stage::Published, ""));
+    let (slug, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    let found = match shared.hooks.find(stage, slug, rest, &hook).await {
+        Ok(Reception::Found(found)) => found,
+        Ok(Reception::Preflight(answer)) => return render(answer),
+        Err(error) => return refuse(error, about),
+    };
+    let began = shared.clock.monotonic();
+    let answered = answer(shared, &found, &head, &hook, body, about).await;
+    let took = shared.clock.monotonic().saturating_sub(began);
+    let (status, run, error) = match &answered {
+        Ok(answer) => (answer.status, answer.run, None),
+        Err(error) => (error.status, error.run, Some(error)),
+    };
+    shared.hooks.note(&found, &hook, CallEnd { status, run, error, took });
+    let mut response = match answered {
         Ok(answer) => render(answer),
         Err(error) => refuse(error, about),
+    };
+    for (name, value) in found.extra_headers(&hook) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().append(name, value);
+        }
     }
+    response
 }
 
 async fn answer(
     shared: &Shared,
-    request: Request<Incoming>,
+    found: &Found,
+    head: &Head,
+    hook: &HookHead<'_>,
+    body: Incoming,
     about: &About,
 ) -> Result<HookAnswer, HookError> {
-    let (head, incoming) = request.into_parts();
-    let path = head.uri.path();
-    Spent::default().take_address(shared, about, &head.headers)?;
-    // The dispatch looked before it came here.
-    let (stage, rest) = split(path).unwrap_or((Stage::Published, ""));
-    let (slug, rest) = rest.split_once('/').unwrap_or((rest, ""));
-    let found = shared.hooks.find(stage, slug, rest, head.method.as_str()).await?;
     let settings = &shared.settings;
-    let (bytes_max, within) = (settings.hook_body_bytes_max, settings.body_timeout);
-    let body = body::read(incoming, &head.headers, bytes_max, within).await?;
+    let within = settings.body_timeout;
+    let intake = match found.admit(hook) {
+        Ok(()) => shared.hooks.intake(found, hook).map_err(HookError::from),
+        Err(error) => Err(error),
+    };
+    let body = match intake {
+        Ok(_) if body.is_end_stream() => HookBody::Whole(Bytes::new()),
+        Ok(Intake::Whole(bytes_max)) => {
+            HookBody::Whole(body::read(body, hook.headers, bytes_max, within).await?)
+        }
+        Ok(Intake::Stream) => {
+            let pieces = upload::pieces(body, within);
+            HookBody::Taken(shared.hooks.take(found, hook, pieces).await?)
+        }
+        Err(error) => {
+            upload::let_go(body, hook.headers, within).await;
+            return Err(error);
+        }
+    };
     let request = HookRequest {
-        url: address(settings.public_url.as_deref(), &head, about.is_secure()),
-        query: head.uri.query().unwrap_or_default(),
-        headers: &head.headers,
+        head: *hook,
+        url: address(settings.public_url.as_deref(), head, about.is_secure()),
         trace: about.traceparent(),
         body,
     };
@@ -78,7 +130,11 @@ fn address(public_url: Option<&str>, head: &Head, secure: bool) -> String {
 }
 
 fn render(answer: HookAnswer) -> Response<Body> {
-    let mut response = Response::new(Body::from(answer.body));
+    let (body, length) = match answer.body {
+        AnswerBody::Whole(bytes) => (Body::from(bytes), None),
+        AnswerBody::File(file) => (Body::from_stream(file.pieces), Some(file.size)),
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
     for (name, value) in answer.headers {
@@ -87,13 +143,18 @@ fn render(answer: HookAnswer) -> Response<Body> {
                 headers.append(name, value);
             }
             _ => tracing::warn!(
-                run.id = %answer.run,
+                run.id = answer.run.map(tracing::field::display),
                 header.name = name,
                 "a header of a workflow's reply is not valid and was left out"
             ),
         }
     }
-    put(headers, RUN_ID, &answer.run.to_string());
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    if let Some(run) = answer.run {
+        put(headers, RUN_ID, &run.to_string());
+    }
     if answer.replaced_surrogates > 0 {
         let count = answer.replaced_surrogates;
         let text = format!("299 flowforge \"{count} lone surrogates of the body became U+FFFD\"");
@@ -103,7 +164,7 @@ fn render(answer: HookAnswer) -> Response<Body> {
 }
 
 fn refuse(error: HookError, about: &About) -> Response<Body> {
-    let HookError { problem, status, run, allow } = error;
+    let HookError { problem, status, run, allow, challenge, reason: _ } = error;
     let mut response = problem::render(&problem, status, run, about);
     let headers = response.headers_mut();
     if let Some(run) = run {
@@ -111,6 +172,12 @@ fn refuse(error: HookError, about: &About) -> Response<Body> {
     }
     if !allow.is_empty() {
         put(headers, header::ALLOW, &allow.join(", "));
+    }
+    if let Some(challenge) = challenge {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if problem.code == codes::REQUEST_UNSUPPORTED {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
     }
     response
 }

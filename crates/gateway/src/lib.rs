@@ -36,6 +36,7 @@ mod secure;
 mod server;
 mod shared;
 mod tls;
+mod upload;
 mod wire;
 
 use function::Function;
@@ -51,7 +52,14 @@ pub use tls::TlsFiles;
 
 /// Every function of the program, sorted by path and method.
 pub fn functions() -> Vec<Function> {
-    let lists = [engine::FUNCTIONS, function::FUNCTIONS, identity::FUNCTIONS, workflow::FUNCTIONS];
+    let lists = [
+        engine::FUNCTIONS,
+        function::FUNCTIONS,
+        identity::FUNCTIONS,
+        trigger::FUNCTIONS,
+        vault::FUNCTIONS,
+        workflow::FUNCTIONS,
+    ];
     let mut functions: Vec<_> = lists.into_iter().flatten().copied().collect();
     functions.sort_by_key(|function| (function.path, function.method));
     functions

@@ -25,8 +25,6 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Bytes of a body sent to the API.
     pub api_body_bytes_max: usize,
-    /// Bytes of a body sent to a hook.
-    pub hook_body_bytes_max: usize,
     /// Bytes of a request's headers together.
     pub header_bytes_max: usize,
     /// How long the headers of a request may take to arrive, and an idle connection may stay.
@@ -58,7 +56,6 @@ impl Default for Settings {
         Self {
             public_url: None,
             api_body_bytes_max: kernel::limits::BODY_BYTES_MAX,
-            hook_body_bytes_max: kernel::limits::BODY_BYTES_MAX,
             header_bytes_max: 64 * 1_024,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),

@@ -224,6 +224,12 @@ async fn done(app: &App, function: &Function, round: usize) -> RequestBuilder {
             at(&project(app, &name).await).json(&serde_json::json!({ "description": "Changed." }))
         }
         "delete_project" => at(&project(app, &format!("Round {round}")).await),
+        "listen_to_hooks" => at(&app.save(&yaml).await),
+        "set_secret" => at("suite").json(&serde_json::json!({ "value": "of the suite" })),
+        "delete_secret" => {
+            app.set_secret("short-lived", "of the suite").await;
+            at("short-lived")
+        }
         other => panic!("the suite does not know how {other} is called: say it here"),
     }
 }

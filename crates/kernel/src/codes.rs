@@ -81,9 +81,13 @@ codes! {
     FILE_NOT_ALLOWED = "file.not_allowed" 403 "The file is outside the allowed folders" final;
     FILE_NOT_FOUND = "file.not_found" 404 "There is no such file" final;
     FILE_UNAVAILABLE = "file.unavailable" 503 "The file could not be read or written" retry;
+    HOOK_FORBIDDEN = "hook.forbidden" 403 "The hook takes no calls from there" final;
+    HOOK_MISCONFIGURED = "hook.misconfigured" 500 "The hook cannot check its callers" final;
     HOOK_NOT_FOUND = "hook.not_found" 404 "No published workflow listens here" final;
+    HOOK_REPLAYED = "hook.replayed" 409 "The call was accepted before" final;
     HOOK_TAKEN = "hook.taken" 409 "Another workflow listens at this address" final;
     HOOK_TIMEOUT = "hook.timeout" 504 "The workflow did not answer in time" retry;
+    HOOK_UNAUTHORIZED = "hook.unauthorized" 401 "The hook does not accept these credentials" final;
     HTTP_FAILED = "http.failed" 502 "The request got no answer" retry;
     HTTP_NOT_ALLOWED = "http.not_allowed" 403 "The target is not allowed" final;
     HTTP_STATUS = "http.status" 502 "The target answered with an error status" final;
@@ -131,6 +135,8 @@ codes! {
     RUN_SUCCEEDED = "run.succeeded" 409 "The run has succeeded already" final;
     RUN_TIMEOUT = "run.timeout" 504 "The run took longer than allowed" final;
     RUN_UNSTORABLE = "run.unstorable" 422 "The database refuses the run's record" final;
+    SECRET_NOT_FOUND = "secret.not_found" 404 "There is no such secret" final;
+    SECRET_UNREADABLE = "secret.unreadable" 500 "The secret cannot be opened" final;
     SERVER_ADDRESS_IN_USE = "server.address_in_use" 409 "The address to listen on is taken" final;
     SERVER_OVERLOADED = "server.overloaded" 503 "The server is at its limit" retry;
     STORAGE_FULL = "storage.full" 503 "The disk is full" retry;

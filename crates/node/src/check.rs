@@ -192,10 +192,11 @@ impl<'s> Walk<'s> {
         if let Some(constants) = constant {
             return self.one_of(&constants.concat(), value);
         }
-        if let Value::Object(object) = value
-            && let Some(tag) = tag(&alternatives)
-        {
-            return self.tagged(&alternatives, tag, object, value);
+        if let Value::Object(object) = value {
+            let objects = self.objects(&alternatives);
+            if let Some(tag) = tag(&objects) {
+                return self.tagged(&objects, tag, object, value);
+            }
         }
         let mut fitting: Vec<&'s Value> =
             alternatives.iter().copied().filter(|one| fits_kind(one, value)).collect();
@@ -219,6 +220,23 @@ impl<'s> Walk<'s> {
             }
         }
         self.problems.extend(first_faults.into_iter().flatten());
+    }
+
+    /// The alternatives that are objects with properties; those of a choice within the choice, too.
+    fn objects(&self, alternatives: &[&'s Value]) -> Vec<&'s Value> {
+        let mut objects = Vec::new();
+        for one in alternatives {
+            let inner = list(one, "oneOf").or_else(|| list(one, "anyOf"));
+            match inner.filter(|_| one.get(EXPRESSION_KEY).is_none()) {
+                Some(inner) => {
+                    let inner: Vec<_> = inner.iter().map(|one| self.target(one)).collect();
+                    objects.extend(self.objects(&inner));
+                }
+                None if one.get("properties").is_some() => objects.push(*one),
+                None => {}
+            }
+        }
+        objects
     }
 
     /// An internally tagged enum.

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use expr::Scope;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use kernel::item::BinaryRef;
 use kernel::{Clock, Dice, Items, Problem, Value, WorkspaceId};
@@ -117,6 +120,49 @@ pub trait Blobs: Send + Sync {
         keys: &'a [String],
         until: Timestamp,
     ) -> BoxFuture<'a, Result<usize, Problem>>;
+    /// Stores what a stream brings while it comes, for a day or so: [`Blobs::keep`] what is needed.
+    fn put_stream<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        pieces: BoxStream<'a, Result<Bytes, Problem>>,
+    ) -> BoxFuture<'a, Result<BinaryRef, Problem>> {
+        Box::pin(async move {
+            let gather = |mut all: Vec<u8>, piece: Bytes| {
+                all.extend_from_slice(&piece);
+                std::future::ready(Ok(all))
+            };
+            self.put(workspace, pieces.try_fold(Vec::new(), gather).await?).await
+        })
+    }
+    /// Keeps these as long as what [`Blobs::put`] stores.
+    fn keep<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        blobs: &'a [String],
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        let _all_are_kept = (workspace, blobs);
+        Box::pin(std::future::ready(Ok(())))
+    }
+    /// The bytes of a key, piece by piece.
+    fn get_stream<'a>(
+        &'a self,
+        workspace: WorkspaceId,
+        blob: &'a str,
+    ) -> BoxFuture<'a, Result<FileStream, Problem>> {
+        Box::pin(async move {
+            let bytes = self.get(workspace, blob).await?;
+            let size = bytes.len() as u64;
+            Ok(FileStream { size, pieces: stream::iter([Ok(bytes.into())]).boxed() })
+        })
+    }
+}
+
+/// A file that is read piece by piece.
+pub struct FileStream {
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its bytes, in order.
+    pub pieces: BoxStream<'static, Result<Bytes, Problem>>,
 }
 
 /// Where user code runs: a child process with limits.

@@ -16,6 +16,8 @@ mod context;
 mod error;
 mod expression;
 mod files;
+mod hook;
+mod hook_content;
 mod prepared;
 mod registry;
 mod shape;
@@ -24,16 +26,22 @@ pub mod testing;
 
 pub use about::{About, EffectClass, MayHaveRun, PortNames};
 pub use context::{
-    Blobs, CodeHost, CodeMode, CodeOutcome, CodeRequest, ConsoleLine, NodeContext, Services,
+    Blobs, CodeHost, CodeMode, CodeOutcome, CodeRequest, ConsoleLine, FileStream, NodeContext,
+    Services,
 };
 pub use error::NodeError;
 pub use expression::Expr;
 pub use files::{FileAccess, FileRead};
+pub use hook::{
+    Hook, HookAuth, HookCors, HookEncoding, HookHash, HookIdempotency, HookKeyFormat, HookOpen,
+    HookProof, HookReply, HookSignature, HookTimestamp, SecretRef, parse_network,
+};
+pub use hook_content::{ContentPart, parse_content};
 pub use kernel::FieldProblem;
 pub use macros::params;
 pub use prepared::{PreparedNode, Raw, Shape, SharedNode};
 pub use registry::{NodeType, Registry};
 pub use shape::{
-    AllItems, CallMode, Directive, EachItem, Hook, HookReply, ItemOutcome, Params, Reply,
-    ReplyBody, Steer, Trigger, TriggerKind,
+    AllItems, CallMode, Directive, EachItem, ItemOutcome, Params, Reply, ReplyBody, Steer, Trigger,
+    TriggerKind,
 };

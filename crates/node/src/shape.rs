@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::about::{About, EffectClass, PortNames};
 use crate::context::NodeContext;
 use crate::error::NodeError;
+use crate::hook::Hook;
 
 /// Parameters of a node type; written by `#[params]`.
 pub trait Params: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static {
@@ -161,35 +162,7 @@ pub enum TriggerKind {
     /// A person, the command line or an API call.
     Manual,
     /// An HTTP request.
-    Webhook(Hook),
-}
-
-/// What a webhook trigger listens to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hook {
-    /// Path below `/hooks/{workspace}/`; segments may be `:name` parameters.
-    pub path: String,
-    /// HTTP methods, upper case.
-    pub methods: Vec<String>,
-    /// Who answers.
-    pub respond: HookReply,
-    /// Whether the body is kept as it came, as binary property `data`.
-    pub raw_body: bool,
-}
-
-/// When and by whom a webhook's caller is answered.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum HookReply {
-    /// 202 as soon as the run is durable.
-    #[default]
-    Immediately,
-    /// With the items of the last node that ran.
-    LastNode,
-    /// By a `core.respond` node.
-    Node,
+    Webhook(Box<Hook>),
 }
 
 /// An answer to the caller of a hook.

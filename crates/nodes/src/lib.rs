@@ -48,6 +48,7 @@ mod switch;
 mod values;
 mod wait;
 mod webhook;
+mod webhook_rules;
 mod write_file;
 
 use node::{NodeType, Registry};

@@ -3,8 +3,13 @@
 use std::collections::HashSet;
 
 use kernel::{FieldProblem, codes};
-use node::{About, Hook, HookReply, NodeType, Trigger, TriggerKind, params};
+use node::{
+    About, Hook, HookAuth, HookCors, HookIdempotency, HookReply, NodeType, Trigger, TriggerKind,
+    params,
+};
 use serde::Serialize;
+
+use crate::webhook_rules;
 
 /// Bytes of a path.
 const PATH_BYTES_MAX: usize = 500;
@@ -23,13 +28,27 @@ pub(crate) struct Webhook {
     /// Who answers, and when.
     #[serde(default)]
     respond: HookReply,
-    /// Who may call it.
+    /// Who may call it: `none`, or what a caller shows.
     #[serde(default)]
-    #[expect(dead_code, reason = "there is one kind so far, and it asks for nothing")]
-    auth: Auth,
+    auth: HookAuth,
+    /// Networks it may be called from, such as `10.1.0.0/16` or `203.0.113.7`; empty: anywhere.
+    #[serde(default)]
+    allow_from: Vec<String>,
+    /// Pages of which other sites may call it from a browser.
+    #[serde(default)]
+    cors: Option<HookCors>,
     /// Whether the body is kept as it came, as the file `data`, instead of being read.
     #[serde(default)]
     raw_body: bool,
+    /// Media types it takes, such as `application/json` or `image/*`; empty: any.
+    #[serde(default)]
+    accepts: Vec<String>,
+    /// Bytes of a body; never more than the server takes.
+    #[serde(default)]
+    body_bytes_max: Option<u64>,
+    /// Which header tells a call from its repetitions; without it `idempotency-key`, when it is sent.
+    #[serde(default)]
+    idempotency: Option<HookIdempotency>,
 }
 
 /// One method or several.
@@ -77,41 +96,46 @@ impl Method {
     }
 }
 
-/// Who may call a hook.
-#[params]
-#[derive(Copy, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Auth {
-    /// Everybody who knows the address.
-    #[default]
-    None,
-}
-
 pub(crate) const NODE: NodeType = NodeType::trigger::<Webhook>();
 
 impl Webhook {
     fn faults(&self) -> Vec<FieldProblem> {
-        let mut faults: Vec<FieldProblem> = fault_of_path(trimmed(&self.path))
-            .map(|detail| FieldProblem {
-                pointer: "/path".to_owned(),
-                code: codes::NODE_PARAMETER.to_string(),
-                detail,
-            })
+        let mut faults: Vec<(String, String)> = fault_of_path(trimmed(&self.path))
+            .map(|detail| ("/path".to_owned(), detail))
             .into_iter()
             .collect();
         if let Methods::Several(list) = &self.method {
             let mut seen = HashSet::new();
             for (index, method) in list.iter().enumerate() {
                 if !seen.insert(method) {
-                    faults.push(FieldProblem {
-                        pointer: format!("/method/{index}"),
-                        code: codes::NODE_PARAMETER.to_string(),
-                        detail: format!("{} stands in the list twice.", method.name()),
-                    });
+                    let detail = format!("{} stands in the list twice.", method.name());
+                    faults.push((format!("/method/{index}"), detail));
                 }
             }
         }
-        faults
+        faults.extend(webhook_rules::faults(&self.hook()));
+        let code = codes::NODE_PARAMETER.to_string();
+        let fault = |(pointer, detail)| FieldProblem { pointer, code: code.clone(), detail };
+        faults.into_iter().map(fault).collect()
+    }
+
+    fn hook(&self) -> Hook {
+        let methods = match &self.method {
+            Methods::One(method) => std::slice::from_ref(method),
+            Methods::Several(list) => list,
+        };
+        Hook {
+            path: trimmed(&self.path).to_owned(),
+            methods: methods.iter().map(|method| method.name().to_owned()).collect(),
+            respond: self.respond,
+            auth: self.auth.clone(),
+            allow_from: self.allow_from.clone(),
+            cors: self.cors.clone(),
+            raw_body: self.raw_body,
+            accepts: self.accepts.clone(),
+            body_bytes_max: self.body_bytes_max,
+            idempotency: self.idempotency.clone(),
+        }
     }
 }
 
@@ -169,15 +193,6 @@ impl Trigger for Webhook {
         .example(r#"{"path": "orders/:id", "method": ["GET", "POST"], "respond": "last_node"}"#);
 
     fn kind(&self) -> TriggerKind {
-        let methods = match &self.method {
-            Methods::One(method) => std::slice::from_ref(method),
-            Methods::Several(list) => list,
-        };
-        TriggerKind::Webhook(Hook {
-            path: trimmed(&self.path).to_owned(),
-            methods: methods.iter().map(|method| method.name().to_owned()).collect(),
-            respond: self.respond,
-            raw_body: self.raw_body,
-        })
+        TriggerKind::Webhook(Box::new(self.hook()))
     }
 }

@@ -5,12 +5,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kernel::{VersionId, WorkflowId, WorkspaceId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
+use crate::calls::Sampler;
 use crate::hooks::Target;
 
 /// Which form of a workflow answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// The published version, under `/hooks/`.
     Published,
@@ -26,6 +30,19 @@ impl Stage {
             Self::Draft => "draft",
         }
     }
+
+    /// First part of its addresses.
+    pub(crate) fn root(self) -> &'static str {
+        match self {
+            Self::Published => "hooks",
+            Self::Draft => "hooks-test",
+        }
+    }
+
+    /// Reads what is stored.
+    pub(crate) fn read(text: &str) -> Self {
+        if text == Self::Draft.as_str() { Self::Draft } else { Self::Published }
+    }
 }
 
 /// One address and what listens there.
@@ -37,7 +54,10 @@ pub(crate) struct Route {
     pub(crate) path: String,
     pub(crate) node: String,
     /// Graph and trigger, loaded by the first request.
-    pub(crate) target: OnceCell<Target>,
+    pub(crate) target: OnceCell<Arc<Target>>,
+    /// Which of its calls are written down.
+    pub(crate) accepted: Sampler,
+    pub(crate) rejected: Sampler,
 }
 
 /// A parameter's name and value.
@@ -172,6 +192,8 @@ mod tests {
             path: (*path).to_owned(),
             node: format!("{method} {path}"),
             target: OnceCell::new(),
+            accepted: Sampler::default(),
+            rejected: Sampler::default(),
         };
         Addresses::new(WorkspaceId(Uuid::nil()), 1, routes.iter().map(route).collect())
     }

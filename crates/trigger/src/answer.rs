@@ -3,21 +3,30 @@
 use engine::{Answer, RunStatus};
 use kernel::item::BinaryRef;
 use kernel::{Problem, RunId, WorkspaceId, codes};
-use node::{Blobs, HookReply, Reply, ReplyBody};
+use node::{Blobs, FileStream, HookReply, Reply, ReplyBody};
+
+use crate::address::Stage;
 
 /// An answer, ready to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookAnswer {
     /// HTTP status.
     pub status: u16,
     /// Headers; names in lower case. What frames the message is not among them.
     pub headers: Vec<(String, String)>,
     /// Body.
-    pub body: Vec<u8>,
-    /// The run.
-    pub run: RunId,
+    pub body: AnswerBody,
+    /// The run, when one was started.
+    pub run: Option<RunId>,
     /// Lone surrogates replaced in the request's body.
     pub replaced_surrogates: usize,
+}
+
+/// The body of an answer.
+pub enum AnswerBody {
+    /// As a whole.
+    Whole(Vec<u8>),
+    /// A file, piece by piece.
+    File(FileStream),
 }
 
 /// Why a hook was not answered as the workflow would have it.
@@ -31,12 +40,16 @@ pub struct HookError {
     pub run: Option<RunId>,
     /// With `request.method`: the methods that are listened to.
     pub allow: Vec<String>,
+    /// With `hook.unauthorized`: what the caller is asked for, as `www-authenticate` says it.
+    pub challenge: Option<&'static str>,
+    /// What was wrong with the call, for people of the workspace only.
+    pub reason: Option<String>,
 }
 
 impl From<Problem> for HookError {
     fn from(problem: Problem) -> Self {
         let status = problem.code.0.status;
-        Self { problem, status, run: None, allow: Vec::new() }
+        Self { problem, status, run: None, allow: Vec::new(), challenge: None, reason: None }
     }
 }
 
@@ -109,20 +122,23 @@ async fn write(
     workspace: WorkspaceId,
     blobs: &dyn Blobs,
 ) -> Result<HookAnswer, HookError> {
+    let whole = AnswerBody::Whole;
     let (kind, body) = match reply.body {
-        ReplyBody::Empty => (None, Vec::new()),
+        ReplyBody::Empty => (None, whole(Vec::new())),
         ReplyBody::Json(value) => {
             let body = serde_json::to_vec(&value).map_err(|error| {
                 tracing::error!(error = %error, run.id = %run, "a reply cannot be written as JSON");
                 HookError::of_run(run, Problem::internal())
             })?;
-            (Some("application/json".to_owned()), body)
+            (Some("application/json".to_owned()), whole(body))
         }
-        ReplyBody::Text(text) => (Some("text/plain; charset=utf-8".to_owned()), text.into_bytes()),
+        ReplyBody::Text(text) => {
+            (Some("text/plain; charset=utf-8".to_owned()), whole(text.into_bytes()))
+        }
         ReplyBody::Blob(BinaryRef { blob, mime_type, .. }) => {
-            let bytes = blobs.get(workspace, &blob).await;
-            let bytes = bytes.map_err(|problem| HookError::of_run(run, problem))?;
-            (Some(mime_type), bytes)
+            let file = blobs.get_stream(workspace, &blob).await;
+            let file = file.map_err(|problem| HookError::of_run(run, problem))?;
+            (Some(mime_type), AnswerBody::File(file))
         }
     };
     let mut headers: Vec<_> =
@@ -132,6 +148,7 @@ async fn write(
     {
         headers.push(("content-type".to_owned(), kind));
     }
+    let run = Some(run);
     Ok(HookAnswer { status: reply.status, headers, body, run, replaced_surrogates: 0 })
 }
 
@@ -144,5 +161,31 @@ fn frames_the_message(name: &str) -> bool {
 
 fn json(status: u16, run: RunId, body: Vec<u8>) -> HookAnswer {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    HookAnswer { status, headers, body, run, replaced_surrogates: 0 }
+    let body = AnswerBody::Whole(body);
+    HookAnswer { status, headers, body, run: Some(run), replaced_surrogates: 0 }
+}
+
+/// The methods that are answered, given those that are listened to.
+pub(crate) fn answered_methods(mut listened: Vec<String>) -> Vec<String> {
+    for (implied, by) in [("HEAD", Some("GET")), ("OPTIONS", None)] {
+        let there = |wanted: &str| listened.iter().any(|method| method == wanted);
+        if !there(implied) && by.is_none_or(there) {
+            listened.push(implied.to_owned());
+        }
+    }
+    listened
+}
+
+pub(crate) fn nothing_listens(stage: Stage, slug: &str, path: &str) -> Problem {
+    let (root, mend) = match stage {
+        Stage::Published => ("hooks", "publish a workflow with a webhook trigger for this path"),
+        Stage::Draft => ("hooks-test", "save a valid draft with a webhook trigger for this path"),
+    };
+    let detail = format!("Nothing listens at /{root}/{slug}/{}: {mend}.", path.trim_matches('/'));
+    Problem::new(codes::HOOK_NOT_FOUND, detail)
+}
+
+pub(crate) fn wrong_method(method: &str, allow: Vec<String>) -> HookError {
+    let detail = format!("{method} is not listened to here; {} is.", allow.join(", "));
+    HookError { allow, ..HookError::from(Problem::new(codes::REQUEST_METHOD, detail)) }
 }

@@ -1,33 +1,64 @@
-//! The service: finds what listens to a request, starts its run, answers its caller.
+//! The service: finds what listens to a request, lets it in, starts its run, answers its caller.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use db::{Database, Identity};
 use engine::{AnswerWhen, Engine, StartRun, Started};
-use kernel::{Clock, Dice, Problem, WorkspaceId, codes};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW};
+use kernel::{Clock, Dice, Item, Problem, WorkflowId, WorkspaceId, codes};
 use node::{Blobs, Hook, HookReply, TriggerKind};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use vault::Vault;
 use workflow::service::Author;
 use workflow::{Catalog, Graph};
 
-use crate::address::{Miss, Parameter, Route, Stage};
-use crate::answer::{self, HookAnswer, HookError};
-use crate::item::{self, HookRequest};
+use crate::address::{Addresses, Miss, Parameter, Route, Stage};
+use crate::answer::{
+    self, AnswerBody, HookAnswer, HookError, answered_methods, nothing_listens, wrong_method,
+};
+use crate::calls::{CallEnd, CallLog};
+use crate::cors::{self, ExtraHeaders};
+use crate::guard::Guard;
+use crate::intake::{Body, BodyLimits, Intake, Plan};
+use crate::item::{self, HookBody, HookHead, HookRequest};
+use crate::listening::Listenings;
+use crate::signature::Claim;
+use crate::signatures;
+use crate::store::listenings::ListeningRow;
 use crate::table::Tables;
 
 /// Settings of hooks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct HookSettings {
     /// How long a caller waits for a workflow's answer before `hook.timeout`; the run goes on.
     pub answer_within: Duration,
+    /// Scheme, host and port of the addresses that are shown.
+    pub base_url: String,
+    /// Bytes of bodies.
+    pub bodies: BodyLimits,
 }
 
 impl Default for HookSettings {
-    /// 60 s.
+    /// 60 s, `http://localhost`, 16 MiB of data and 256 MiB of files.
     fn default() -> Self {
-        Self { answer_within: Duration::from_secs(60) }
+        Self {
+            answer_within: Duration::from_secs(60),
+            base_url: "http://localhost".to_owned(),
+            bodies: BodyLimits {
+                whole_bytes_max: kernel::limits::BODY_BYTES_MAX,
+                upload_bytes_max: 256 * 1024 * 1024,
+            },
+        }
     }
 }
+
+/// How often notes of calls go to the database.
+const CALLS_WRITTEN_EVERY: Duration = Duration::from_secs(2);
 
 /// What hooks work with.
 pub struct HookParts {
@@ -39,6 +70,8 @@ pub struct HookParts {
     pub engine: Engine,
     /// Keeps bodies that are no JSON.
     pub blobs: Arc<dyn Blobs>,
+    /// Opens the secrets callers are checked with.
+    pub vault: Vault,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -53,30 +86,64 @@ struct Inner {
     settings: HookSettings,
     parts: HookParts,
     tables: Tables,
+    calls: CallLog,
+    listenings: Listenings,
 }
 
-/// A graph and the webhook node in it that listens.
-#[derive(Clone)]
+/// A graph and the webhook node in it that listens, ready to check who calls.
 pub(crate) struct Target {
     graph: Arc<Graph>,
     trigger: usize,
-    hook: Arc<Hook>,
+    hook: Hook,
+    guard: Guard,
+}
+
+/// What becomes of a request before its body is read.
+pub enum Reception {
+    /// A workflow listens.
+    Found(Found),
+    /// It only asked what may be sent.
+    Preflight(HookAnswer),
 }
 
 /// What listens to a request.
 pub struct Found {
     workspace: WorkspaceId,
-    stage: Stage,
     route: Arc<Route>,
-    target: Target,
+    target: Arc<Target>,
     parameters: Vec<Parameter>,
+}
+
+impl Found {
+    /// Whether the caller is let in, as far as can be said before the body is there.
+    ///
+    /// # Errors
+    /// `hook.forbidden`, `hook.unauthorized`, `hook.misconfigured`.
+    pub fn admit(&self, head: &HookHead<'_>) -> Result<(), HookError> {
+        self.target.guard.admit(head)
+    }
+
+    /// What goes on the answer, whatever it is, for the sake of browsers.
+    pub fn extra_headers(&self, head: &HookHead<'_>) -> ExtraHeaders {
+        let cors = self.target.hook.cors.as_ref();
+        cors.map(|cors| cors::answer(cors, head.headers)).unwrap_or_default()
+    }
 }
 
 impl Hooks {
     /// Hooks that know no address yet.
     pub fn new(settings: HookSettings, parts: HookParts) -> Self {
         let tables = Tables::new(parts.database.clone(), Arc::clone(&parts.clock));
-        Self(Arc::new(Inner { settings, parts, tables }))
+        let vault = parts.vault.clone();
+        let (calls, listenings) = (CallLog::default(), Listenings::default());
+        let hooks = Self(Arc::new(Inner { settings, parts, tables, calls, listenings }));
+        let told = Arc::downgrade(&hooks.0);
+        vault.watch(move |workspace| {
+            if let Some(inner) = told.upgrade() {
+                inner.tables.changed(workspace);
+            }
+        });
+        hooks
     }
 
     /// Finds what listens at `path` of the workspace `slug`; do it before reading the body.
@@ -89,56 +156,239 @@ impl Hooks {
         stage: Stage,
         slug: &str,
         path: &str,
-        method: &str,
-    ) -> Result<Found, HookError> {
+        head: &HookHead<'_>,
+    ) -> Result<Reception, HookError> {
         let Some(addresses) = self.0.tables.of(slug).await? else {
             return Err(nothing_listens(stage, slug, path).into());
         };
-        let (route, parameters) = match addresses.find(stage, path, method) {
-            Ok(found) => found,
+        let allow = match addresses.find(stage, path, head.method) {
+            Ok((route, parameters)) => {
+                let found = self.found(addresses.workspace, route, parameters).await?;
+                return Ok(Reception::Found(found));
+            }
             Err(Miss::Path) => return Err(nothing_listens(stage, slug, path).into()),
-            Err(Miss::Method(allow)) => return Err(wrong_method(method, allow)),
+            Err(Miss::Method(allow)) => answered_methods(allow),
         };
-        let workspace = addresses.workspace;
-        let target = route.target.get_or_try_init(|| self.load(workspace, &route)).await?.clone();
-        Ok(Found { workspace, stage, route, target, parameters })
+        match head.method {
+            // HEAD is GET without the body of the answer, which the connection leaves out.
+            "HEAD" if allow.iter().any(|method| method == "GET") => {
+                let (route, parameters) = addresses
+                    .find(stage, path, "GET")
+                    .map_err(|_| nothing_listens(stage, slug, path))?;
+                let found = self.found(addresses.workspace, route, parameters).await?;
+                Ok(Reception::Found(found))
+            }
+            "OPTIONS" => {
+                let answer = self.preflight(&addresses, stage, path, head, &allow).await?;
+                Ok(Reception::Preflight(answer))
+            }
+            method => Err(wrong_method(method, allow)),
+        }
+    }
+
+    /// Answers a browser that asks before it sends, and anybody who asks for the methods.
+    async fn preflight(
+        &self,
+        addresses: &Addresses,
+        stage: Stage,
+        path: &str,
+        head: &HookHead<'_>,
+        allow: &[String],
+    ) -> Result<HookAnswer, HookError> {
+        let methods = allow.join(", ");
+        let mut headers = vec![(ALLOW.as_str().to_owned(), methods.clone())];
+        let asked = head.headers.get(ACCESS_CONTROL_REQUEST_METHOD);
+        if let Some(method) = asked.and_then(|value| value.to_str().ok())
+            && let Ok((route, _)) = addresses.find(stage, path, method)
+            && let Some(cors) = &self.target(addresses.workspace, &route).await?.hook.cors
+        {
+            let extra = cors::preflight(cors, head.headers, &methods);
+            headers.extend(extra.into_iter().map(|(name, value)| (name.to_string(), value)));
+        }
+        let body = AnswerBody::Whole(Vec::new());
+        Ok(HookAnswer { status: 204, headers, body, run: None, replaced_surrogates: 0 })
+    }
+
+    async fn found(
+        &self,
+        workspace: WorkspaceId,
+        route: Arc<Route>,
+        parameters: Vec<Parameter>,
+    ) -> Result<Found, Problem> {
+        let target = self.target(workspace, &route).await?;
+        Ok(Found { workspace, route, target, parameters })
+    }
+
+    async fn target(&self, workspace: WorkspaceId, route: &Route) -> Result<Arc<Target>, Problem> {
+        let target = route.target.get_or_try_init(|| self.load(workspace, route)).await?;
+        Ok(Arc::clone(target))
+    }
+
+    /// How the body of a request shall be handed over.
+    ///
+    /// # Errors
+    /// `request.unsupported`.
+    pub fn intake(&self, found: &Found, head: &HookHead<'_>) -> Result<Intake, Problem> {
+        let plan = Plan::of(&found.target.hook, head.headers, self.0.settings.bodies)?;
+        Ok(plan.intake(found.target.guard.needs_body()))
+    }
+
+    /// Reads a body that comes as a stream, storing its files.
+    ///
+    /// # Errors
+    /// `request.malformed`, `request.unsupported`, `request.body_too_large`,
+    /// `database.unavailable`, and what the stream says.
+    pub async fn take(
+        &self,
+        found: &Found,
+        head: &HookHead<'_>,
+        pieces: BoxStream<'_, Result<Bytes, Problem>>,
+    ) -> Result<Body, Problem> {
+        let plan = Plan::of(&found.target.hook, head.headers, self.0.settings.bodies)?;
+        plan.take(pieces.boxed(), found.workspace, &*self.0.parts.blobs).await
     }
 
     /// Starts the run and waits for its answer as the trigger's `respond` says.
     ///
     /// # Errors
-    /// `request.malformed`, `request.invalid`, `hook.timeout`, `server.overloaded`,
-    /// `database.unavailable`; for a run that failed its code, with status 500 or above.
+    /// `hook.unauthorized`, `hook.replayed`, `request.malformed`, `request.invalid`,
+    /// `hook.timeout`, `server.overloaded`, `database.unavailable`; for a run that failed its code,
+    /// with status 500 or above.
     pub async fn answer(
         &self,
-        found: Found,
+        found: &Found,
         request: HookRequest<'_>,
     ) -> Result<HookAnswer, HookError> {
-        let Found { workspace, stage, route, target: Target { graph, trigger, hook }, parameters } =
-            found;
-        let blobs = &*self.0.parts.blobs;
-        let key = key(&request, &route)?;
-        let trace = request.trace.clone();
-        let made = item::make(request, stage, parameters, hook.raw_body, workspace, blobs).await?;
-        let test = stage == Stage::Draft;
-        let started = self.0.parts.engine.start(StartRun {
+        let Found { workspace, route, target, parameters } = found;
+        let parts = &self.0.parts;
+        let HookRequest { head, url, trace, body } = request;
+        let key = key(&head, &target.hook, route)?;
+        let mut claim = None;
+        let body = match body {
+            HookBody::Taken(body) => body,
+            HookBody::Whole(sent) => {
+                claim = match target.guard.needs_body() {
+                    true => target.guard.verify(&head, &sent, parts.clock.now())?,
+                    false => None,
+                };
+                let plan = Plan::of(&target.hook, head.headers, self.0.settings.bodies)?;
+                plan.read(sent, *workspace, &*parts.blobs).await?
+            }
+        };
+        let replaced_surrogates = body.replaced_surrogates;
+        let hidden = target.guard.secret_header();
+        let item = item::make(&head, url, body, route.stage, parameters.clone(), hidden);
+        if let Some(claim) = &claim {
+            self.claim(found, claim).await?;
+        }
+        let test = route.stage == Stage::Draft;
+        let answered = match self.run(found, item, key, trace).await {
+            Ok(answered) => answered,
+            Err(error) => {
+                // Nothing was started: the same call may be sent again.
+                if let (Some(claim), None) = (&claim, error.run) {
+                    self.release(found, claim).await;
+                }
+                return Err(error);
+            }
+        };
+        let mut answer = match target.hook.respond {
+            HookReply::Immediately => answer::accepted(answered.run),
+            respond => answer::render(answered, respond, test, *workspace, &*parts.blobs).await?,
+        };
+        answer.replaced_surrogates = replaced_surrogates;
+        Ok(answer)
+    }
+
+    async fn run(
+        &self,
+        found: &Found,
+        item: Item,
+        key: Option<String>,
+        trace: Option<String>,
+    ) -> Result<engine::Answer, HookError> {
+        let Found { workspace, route, target, .. } = found;
+        let parts = &self.0.parts;
+        let test = route.stage == Stage::Draft;
+        let heard = test.then(|| item.clone());
+        let started = parts.engine.start(StartRun {
             key,
             test,
             trace,
-            answer: match hook.respond {
+            answer: match target.hook.respond {
                 HookReply::Immediately => AnswerWhen::Started,
                 HookReply::LastNode => AnswerWhen::Ended,
                 HookReply::Node => AnswerWhen::Replied,
             },
-            ..StartRun::new(graph, trigger, Arc::new(vec![made.item]))
+            ..StartRun::new(Arc::clone(&target.graph), target.trigger, Arc::new(vec![item]))
         })?;
-        let answered = self.wait(started).await?;
-        let mut answer = match hook.respond {
-            HookReply::Immediately => answer::accepted(answered.run),
-            respond => answer::render(answered, respond, test, workspace, blobs).await?,
-        };
-        answer.replaced_surrogates = made.replaced_surrogates;
-        Ok(answer)
+        if let Some(item) = heard {
+            let listenings = &self.0.listenings;
+            let (database, clock) = (&parts.database, &*parts.clock);
+            listenings.offer(database, *workspace, route, &item, started.run, clock).await;
+        }
+        self.wait(started).await
+    }
+
+    /// Notes how a call ended, for the log of calls; most often it does next to nothing.
+    pub fn note(&self, found: &Found, head: &HookHead<'_>, end: CallEnd<'_>) {
+        let HookParts { clock, dice, .. } = &self.0.parts;
+        self.0.calls.note(found.workspace, &found.route, head, end, &**clock, &**dice);
+    }
+
+    /// Writes notes of calls to the database, now and then, until it is told to stop.
+    pub async fn keep_calls(&self, stop: CancellationToken) {
+        let mut again = tokio::time::interval(CALLS_WRITTEN_EVERY);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = again.tick() => {}
+            }
+            self.0.calls.flush_all(&self.0.parts.database).await;
+        }
+        self.0.calls.flush_all(&self.0.parts.database).await;
+    }
+
+    /// Writes notes of calls of one workspace.
+    pub(crate) async fn flush_calls(&self, workspace: WorkspaceId) -> Result<(), Problem> {
+        Ok(self.0.calls.flush(&self.0.parts.database, workspace).await?)
+    }
+
+    /// What the workflow waits for or has got, once it has got it or `within` is over.
+    pub(crate) async fn wait_for_call(
+        &self,
+        workspace: WorkspaceId,
+        workflow: WorkflowId,
+        within: Duration,
+    ) -> Result<Option<ListeningRow>, Problem> {
+        let HookParts { database, clock, .. } = &self.0.parts;
+        self.0.listenings.wait(database, workspace, workflow, within, &**clock).await
+    }
+
+    /// Takes a signature for this call; `hook.replayed` when one took it before.
+    async fn claim(&self, found: &Found, claim: &Claim) -> Result<(), HookError> {
+        let database = &self.0.parts.database;
+        let free = signatures::claim(database, found.workspace, &found.route, claim).await;
+        if free.map_err(Problem::from)? {
+            return Ok(());
+        }
+        let detail = "A call with this signature was accepted before; sign anew to call again.";
+        let reason = Some("the signature was accepted before".to_owned());
+        Err(HookError { reason, ..Problem::new(codes::HOOK_REPLAYED, detail).into() })
+    }
+
+    async fn release(&self, found: &Found, claim: &Claim) {
+        let database = &self.0.parts.database;
+        let released = signatures::release(database, found.workspace, &found.route, claim).await;
+        if let Err(error) = released {
+            tracing::warn!(error = %error, "a signature stays taken although nothing was started");
+        }
+    }
+
+    /// Scheme, host and port of addresses that are shown.
+    pub(crate) fn base_url(&self) -> &str {
+        self.0.settings.base_url.trim_end_matches('/')
     }
 
     /// The workspace's hooks changed in this process.
@@ -167,7 +417,7 @@ impl Hooks {
         }
     }
 
-    async fn load(&self, workspace: WorkspaceId, route: &Route) -> Result<Target, Problem> {
+    async fn load(&self, workspace: WorkspaceId, route: &Route) -> Result<Arc<Target>, Problem> {
         let parts = &self.0.parts;
         let version = match route.version {
             Some(version) => version,
@@ -187,7 +437,8 @@ impl Hooks {
             );
             return Err(Problem::internal());
         };
-        Ok(Target { graph, trigger, hook: Arc::new(hook) })
+        let guard = Guard::of(&hook, workspace, &parts.vault).await?;
+        Ok(Arc::new(Target { graph, trigger, hook: *hook, guard }))
     }
 
     /// Stores the draft as a version, so that its runs can be resumed like any other.
@@ -215,23 +466,23 @@ impl Hooks {
 }
 
 /// The run's key: the caller's, within the one workflow and node it was sent to.
-fn key(request: &HookRequest<'_>, route: &Route) -> Result<Option<String>, Problem> {
-    let Some(sent) = request.headers.get("idempotency-key") else { return Ok(None) };
-    let sent = function::idempotency_key(sent.as_bytes())?;
+fn key(head: &HookHead<'_>, hook: &Hook, route: &Route) -> Result<Option<String>, Problem> {
+    let (name, required) = match &hook.idempotency {
+        None => ("idempotency-key", false),
+        Some(configured) => (configured.header.as_str(), configured.required),
+    };
+    let refused = |what: &str| {
+        let detail = format!("The header `{name}` {what}.");
+        Problem::new(codes::REQUEST_INVALID, detail)
+    };
+    let Some(sent) = head.headers.get(name) else {
+        return match required {
+            true => Err(refused("is missing: it tells this call from its repetitions")),
+            false => Ok(None),
+        };
+    };
+    let sent = function::idempotency_key(sent.as_bytes())
+        .map_err(|_| refused("must have 1 to 255 printable ASCII characters"))?;
     let stage = route.stage.as_str();
     Ok(Some(format!("hook:{stage}:{}:{}:{sent}", route.workflow, route.node)))
-}
-
-fn nothing_listens(stage: Stage, slug: &str, path: &str) -> Problem {
-    let (root, mend) = match stage {
-        Stage::Published => ("hooks", "publish a workflow with a webhook trigger for this path"),
-        Stage::Draft => ("hooks-test", "save a valid draft with a webhook trigger for this path"),
-    };
-    let detail = format!("Nothing listens at /{root}/{slug}/{}: {mend}.", path.trim_matches('/'));
-    Problem::new(codes::HOOK_NOT_FOUND, detail)
-}
-
-fn wrong_method(method: &str, allow: Vec<String>) -> HookError {
-    let detail = format!("{method} is not listened to here; {} is.", allow.join(", "));
-    HookError { allow, ..HookError::from(Problem::new(codes::REQUEST_METHOD, detail)) }
 }

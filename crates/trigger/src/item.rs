@@ -1,68 +1,72 @@
 //! A request as the item its trigger puts out.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use kernel::item::BinaryRef;
-use kernel::{Item, Object, Problem, Value, WorkspaceId, codes, json};
-use node::Blobs;
+use kernel::{Item, Object, Value};
 
 use crate::address::{Parameter, Stage};
 use crate::form;
+use crate::intake::Body;
 
-/// A request to a hook, read completely.
-pub struct HookRequest<'a> {
-    /// Address as the caller sees it, for `webhookUrl`; without the query.
-    pub url: String,
+/// What is known of a request before its body.
+#[derive(Clone, Copy, Debug)]
+pub struct HookHead<'a> {
+    /// Method, upper case.
+    pub method: &'a str,
+    /// Path as it was sent.
+    pub path: &'a str,
     /// Query string without the question mark.
     pub query: &'a str,
     /// Its headers.
     pub headers: &'a HeaderMap,
+    /// Who sent it: the peer, or whom a trusted proxy names.
+    pub client: IpAddr,
+}
+
+/// A request to a hook, read completely.
+pub struct HookRequest<'a> {
+    /// Everything but the body.
+    pub head: HookHead<'a>,
+    /// Address as the caller sees it, for `webhookUrl`; without the query.
+    pub url: String,
     /// What to carry on of the caller's trace, as a W3C `traceparent`.
     pub trace: Option<String>,
     /// Its body.
-    pub body: Bytes,
+    pub body: HookBody,
 }
 
-/// What the body became.
-#[derive(Default)]
-struct Body {
-    json: Value,
-    files: Vec<(String, File)>,
-    replaced_surrogates: usize,
+/// The body of a request to a hook.
+pub enum HookBody {
+    /// As it was sent.
+    Whole(Bytes),
+    /// Read already, its files stored.
+    Taken(Body),
 }
 
-/// Bytes that travel beside the JSON.
-pub(crate) struct File {
-    pub(crate) bytes: Bytes,
-    pub(crate) mime_type: String,
-    pub(crate) file_name: Option<String>,
-}
+/// What shows in the place of a header that holds a secret.
+const HIDDEN: &str = "•••";
 
-/// An item and how many lone surrogates were replaced in it.
-pub(crate) struct HookItem {
-    pub(crate) item: Item,
-    pub(crate) replaced_surrogates: usize,
-}
-
-/// Makes the item: `{headers, params, query, body, webhookUrl, executionMode}`, files as binary.
-pub(crate) async fn make(
-    request: HookRequest<'_>,
+/// Makes the item: `{headers, params, query, body, webhookUrl, executionMode}`, files as binary. The
+/// value of the header `hidden` does not get into it.
+pub(crate) fn make(
+    head: &HookHead<'_>,
+    url: String,
+    body: Body,
     stage: Stage,
     parameters: Vec<Parameter>,
-    raw_body: bool,
-    workspace: WorkspaceId,
-    blobs: &dyn Blobs,
-) -> Result<HookItem, Problem> {
-    let body = read_body(request.headers, request.body, raw_body)?;
+    hidden: Option<&HeaderName>,
+) -> Item {
     let mut json = Object::with_capacity(6);
-    json.insert("headers".to_owned(), headers(request.headers));
+    json.insert("headers".to_owned(), headers(head.headers, hidden));
     json.insert("params".to_owned(), Value::Object(parameters.into_iter().map(text).collect()));
-    json.insert("query".to_owned(), form::object(form::pairs(request.query.as_bytes())));
+    json.insert("query".to_owned(), form::object(form::pairs(head.query.as_bytes())));
     json.insert("body".to_owned(), body.json);
-    json.insert("webhookUrl".to_owned(), Value::String(request.url));
+    json.insert("webhookUrl".to_owned(), Value::String(url));
     let mode = match stage {
         Stage::Published => "production",
         Stage::Draft => "test",
@@ -70,9 +74,9 @@ pub(crate) async fn make(
     json.insert("executionMode".to_owned(), Value::String(mode.to_owned()));
     let mut item = Item::new(json);
     if !body.files.is_empty() {
-        item.binary = Some(Arc::new(stored(body.files, workspace, blobs).await?));
+        item.binary = Some(Arc::new(named(body.files)));
     }
-    Ok(HookItem { item, replaced_surrogates: body.replaced_surrogates })
+    item
 }
 
 fn text((name, value): Parameter) -> (String, Value) {
@@ -80,10 +84,13 @@ fn text((name, value): Parameter) -> (String, Value) {
 }
 
 /// Names in lower case; a header that came several times is joined by commas, as HTTP means it.
-fn headers(headers: &HeaderMap) -> Value {
+fn headers(headers: &HeaderMap, hidden: Option<&HeaderName>) -> Value {
     let mut object = Object::with_capacity(headers.len());
     for (name, value) in headers {
-        let value = String::from_utf8_lossy(value.as_bytes());
+        let value = match hidden {
+            Some(hidden) if hidden == name => HIDDEN.into(),
+            _ => String::from_utf8_lossy(value.as_bytes()),
+        };
         match object.get_mut(name.as_str()) {
             Some(Value::String(known)) => {
                 known.push_str(", ");
@@ -97,76 +104,17 @@ fn headers(headers: &HeaderMap) -> Value {
     Value::Object(object)
 }
 
-fn read_body(headers: &HeaderMap, bytes: Bytes, raw_body: bool) -> Result<Body, Problem> {
-    let empty = || Value::Object(Object::new());
-    if bytes.is_empty() {
-        return Ok(Body { json: empty(), ..Body::default() });
-    }
-    let sent = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = sent.unwrap_or("application/octet-stream");
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    let is = |wanted: &str| media_type.eq_ignore_ascii_case(wanted);
-    let ends = |suffix: &str| {
-        let at = media_type.len().checked_sub(suffix.len());
-        at.and_then(|at| media_type.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
-    };
-    let begins = |prefix: &str| {
-        media_type.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
-    };
-    if raw_body {
-        let file = File { bytes, mime_type: media_type.to_owned(), file_name: None };
-        return Ok(Body {
-            json: empty(),
-            files: vec![("data".to_owned(), file)],
-            ..Body::default()
-        });
-    }
-    let encoding = headers.get(http::header::CONTENT_ENCODING).map(http::HeaderValue::as_bytes);
-    function::check_encoding(encoding).map_err(|problem| {
-        let detail = format!("{} (A webhook with `raw_body` takes it so.)", problem.detail);
-        Problem { detail, ..problem }
-    })?;
-    if is("application/json") || ends("+json") {
-        let parsed = json::parse(&bytes).map_err(|error| {
-            Problem::new(codes::REQUEST_MALFORMED, format!("The body is not JSON: {error}."))
-        })?;
-        let replaced_surrogates = parsed.replaced_surrogates;
-        return Ok(Body { json: parsed.value, replaced_surrogates, ..Body::default() });
-    }
-    if is("application/x-www-form-urlencoded") {
-        return Ok(Body { json: form::object(form::pairs(&bytes)), ..Body::default() });
-    }
-    if is("multipart/form-data") {
-        let form = form::multipart(content_type, &bytes)?;
-        let json = form::object(form.fields);
-        return Ok(Body { json, files: form.files, ..Body::default() });
-    }
-    if begins("text/") || is("application/xml") || ends("+xml") {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        return Ok(Body { json: Value::String(text), ..Body::default() });
-    }
-    let file = File { bytes, mime_type: media_type.to_owned(), file_name: None };
-    Ok(Body { json: empty(), files: vec![("data".to_owned(), file)], ..Body::default() })
-}
-
-/// Stores the files; a name that comes again gets a number, so that none is lost.
-async fn stored(
-    files: Vec<(String, File)>,
-    workspace: WorkspaceId,
-    blobs: &dyn Blobs,
-) -> Result<BTreeMap<String, BinaryRef>, Problem> {
+/// The files by name; a name that comes again gets a number, so that none is lost.
+fn named(files: Vec<(String, BinaryRef)>) -> BTreeMap<String, BinaryRef> {
     let mut binary = BTreeMap::new();
     for (name, file) in files {
-        let mut reference = blobs.put(workspace, file.bytes.into()).await?;
-        reference.mime_type = file.mime_type;
-        reference.file_name = file.file_name;
         let mut free = name.clone();
         let mut number = 1;
         while binary.contains_key(&free) {
             free = format!("{name}_{number}");
             number += 1;
         }
-        binary.insert(free, reference);
+        binary.insert(free, file);
     }
-    Ok(binary)
+    binary
 }

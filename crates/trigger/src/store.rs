@@ -1,10 +1,16 @@
-//! All SQL of triggers.
+//! All SQL of triggers: what listens where. The rest stands in files of its own.
+
+pub(crate) mod addresses;
+pub(crate) mod calls;
+pub(crate) mod listenings;
+pub(crate) mod signatures;
 
 use db::{Columns, Error, Statement, Tx, sql};
 use kernel::{VersionId, WorkflowId, WorkspaceId};
 use tokio::sync::OnceCell;
 
 use crate::address::{Route, Stage};
+use crate::calls::Sampler;
 
 const FIND_REVISION: Statement = sql!(
     "trigger.find_revision",
@@ -24,21 +30,23 @@ const LIST_HOOKS: Statement = sql!(
 
 const REVISION: Statement = sql!(
     "trigger.revision",
-    reads(hook_revisions[workspace_id = $1]),
+    reads(hook_revisions[workspace_id = $1], secret_revisions[workspace_id = $1]),
     (UUID),
     "SELECT coalesce((SELECT revision FROM forge.hook_revisions WHERE workspace_id = $1), 0)
+       + coalesce((SELECT revision FROM forge.secret_revisions WHERE workspace_id = $1), 0)
        AS revision"
 );
 
 const FIND_TAKEN: Statement = sql!(
     "trigger.find_taken",
-    reads(hooks[workspace_id = $1]),
+    reads(hooks[workspace_id = $1], workflows[workspace_id = $1]),
     (UUID, UUID, TEXT_ARRAY, TEXT_ARRAY),
-    "SELECT h.method, h.path, h.workflow_id
-     FROM unnest($3::text[], $4::text[]) AS wanted (method, shape)
+    "SELECT h.method, h.path, h.workflow_id, h.node, w.name
+     FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS wanted (method, shape, place)
      JOIN forge.hooks h ON h.workspace_id = $1 AND h.method = wanted.method
        AND h.shape = wanted.shape AND h.stage = 'published'
-     WHERE h.workflow_id <> $2 LIMIT 1"
+     JOIN forge.workflows w ON w.workspace_id = $1 AND w.id = h.workflow_id
+     WHERE h.workflow_id <> $2 ORDER BY wanted.place"
 );
 
 const REMOVE_HOOKS: Statement = sql!(
@@ -51,12 +59,12 @@ const REMOVE_HOOKS: Statement = sql!(
 const ADD_HOOKS: Statement = sql!(
     "trigger.add_hooks",
     writes(hooks),
-    (UUID, TEXT, UUID, UUID, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY),
+    (UUID, TEXT, UUID, UUID, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY),
     "INSERT INTO forge.hooks
-       (workspace_id, stage, workflow_id, version_id, method, path, shape, node)
-     SELECT $1, $2, $3, $4, method, path, shape, node
-     FROM unnest($5::text[], $6::text[], $7::text[], $8::text[])
-       AS wanted (method, path, shape, node)"
+       (workspace_id, stage, workflow_id, version_id, method, path, shape, node, auth)
+     SELECT $1, $2, $3, $4, method, path, shape, node, auth
+     FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+       AS wanted (method, path, shape, node, auth)"
 );
 
 const RAISE_REVISION: Statement = sql!(
@@ -70,12 +78,23 @@ const RAISE_REVISION: Statement = sql!(
 /// Every statement of this crate.
 pub const STATEMENTS: &[&Statement] = &[
     &ADD_HOOKS,
+    &addresses::LIST_ADDRESSES,
+    &calls::ADD_CALLS,
+    &calls::LIST_CALLS,
+    &calls::TRIM_CALLS,
     &FIND_REVISION,
     &FIND_TAKEN,
     &LIST_HOOKS,
+    &listenings::CAPTURE,
+    &listenings::FIND_LISTENING,
+    &listenings::IS_WAITED_FOR,
+    &listenings::LISTEN,
     &RAISE_REVISION,
     &REMOVE_HOOKS,
     &REVISION,
+    &signatures::CLAIM,
+    &signatures::EXPIRE,
+    &signatures::RELEASE,
 ];
 
 /// The constraint that keeps published addresses apart.
@@ -99,13 +118,15 @@ pub(crate) async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<(i64, Ve
         let stage: &str = row.column("stage")?;
         let version: Option<uuid::Uuid> = row.column("version_id")?;
         Ok(Route {
-            stage: if stage == Stage::Draft.as_str() { Stage::Draft } else { Stage::Published },
+            stage: Stage::read(stage),
             workflow: WorkflowId(row.column("workflow_id")?),
             version: version.map(VersionId),
             method: row.column("method")?,
             path: row.column("path")?,
             node: row.column("node")?,
             target: OnceCell::new(),
+            accepted: Sampler::default(),
+            rejected: Sampler::default(),
         })
     });
     Ok((revision, routes.collect::<Result<_, Error>>()?))
@@ -118,36 +139,41 @@ pub(crate) struct HookRows {
     pub(crate) paths: Vec<String>,
     pub(crate) shapes: Vec<String>,
     pub(crate) nodes: Vec<String>,
+    pub(crate) auths: Vec<String>,
 }
 
 /// An address another workflow has published.
 pub(crate) struct Taken {
     pub(crate) method: String,
     pub(crate) path: String,
+    pub(crate) node: String,
     pub(crate) workflow: WorkflowId,
+    pub(crate) workflow_name: String,
 }
 
-/// The first of these addresses that another workflow has.
+/// Those of these addresses that other workflows have.
 pub(crate) async fn find_taken(
     tx: &mut Tx,
     workspace: WorkspaceId,
     workflow: WorkflowId,
     hooks: &HookRows,
-) -> Result<Option<Taken>, Error> {
+) -> Result<Vec<Taken>, Error> {
     let parameters: [&(dyn db::ToSql + Sync); 4] =
         [&workspace.0, &workflow.0, &hooks.methods, &hooks.shapes];
-    let row = tx.query_opt(&FIND_TAKEN, &parameters).await?;
-    row.map(|row| {
+    let rows = tx.query(&FIND_TAKEN, &parameters).await?;
+    let taken = rows.iter().map(|row| {
         Ok(Taken {
             method: row.column("method")?,
             path: row.column("path")?,
+            node: row.column("node")?,
             workflow: WorkflowId(row.column("workflow_id")?),
+            workflow_name: row.column("name")?,
         })
-    })
-    .transpose()
+    });
+    taken.collect()
 }
 
-/// Replaces what a workflow listens to at one stage. True when something changed.
+/// Replaces what a workflow listens to at one stage.
 pub(crate) async fn replace(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -159,7 +185,7 @@ pub(crate) async fn replace(
     let removed = tx.execute(&REMOVE_HOOKS, &[&workspace.0, &stage, &workflow.0]).await?;
     if !hooks.methods.is_empty() {
         let version = version.map(|version| version.0);
-        let parameters: [&(dyn db::ToSql + Sync); 8] = [
+        let parameters: [&(dyn db::ToSql + Sync); 9] = [
             &workspace.0,
             &stage,
             &workflow.0,
@@ -168,6 +194,7 @@ pub(crate) async fn replace(
             &hooks.paths,
             &hooks.shapes,
             &hooks.nodes,
+            &hooks.auths,
         ];
         tx.execute(&ADD_HOOKS, &parameters).await?;
     }

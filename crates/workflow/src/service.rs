@@ -320,6 +320,17 @@ pub(crate) fn expect_revision(wanted: Option<i64>, row: &WorkflowRow) -> Result<
     }
 }
 
+/// The id of the workflow that an id or a name means.
+///
+/// Errors: `workflow.not_found`.
+pub async fn find_id(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    reference: &str,
+) -> Result<WorkflowId, Problem> {
+    Ok(find(tx, workspace, reference).await?.view.id)
+}
+
 /// A document as the database holds it.
 pub(crate) fn stored(json: &str) -> Result<Document, Problem> {
     Document::from_json(json)

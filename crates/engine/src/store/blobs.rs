@@ -70,6 +70,27 @@ pub(crate) const SEAL: Statement = sql!(
 WHERE workspace_id = $1 AND hash = $2",
 );
 
+/// Gives the chunks of blob `$2` to blob `$3`, whose row is there, but for those it has.
+pub(crate) const MOVE_CHUNKS: Statement = sql!(
+    "engine.move_blob_chunks",
+    writes(blob_chunks[workspace_id = $1]),
+    (UUID, BYTEA, BYTEA),
+    "UPDATE forge.blob_chunks c SET hash = $3
+WHERE c.workspace_id = $1 AND c.hash = $2 AND NOT EXISTS (SELECT FROM forge.blob_chunks o
+    WHERE o.workspace_id = $1 AND o.hash = $3 AND o.chunk = c.chunk)",
+);
+
+/// Deletes a blob that nobody names.
+pub(crate) const DROP: Statement = sql!(
+    "engine.drop_blob",
+    writes(blobs[workspace_id = $1, hash = $2], blob_chunks[workspace_id = $1, hash = $2]),
+    (UUID, BYTEA),
+    "WITH gone AS (
+    DELETE FROM forge.blobs WHERE workspace_id = $1 AND hash = $2 RETURNING hash
+)
+DELETE FROM forge.blob_chunks c USING gone WHERE c.workspace_id = $1 AND c.hash = gone.hash",
+);
+
 /// A whole blob's size.
 pub(crate) const FIND: Statement = sql!(
     "engine.find_blob",

@@ -40,6 +40,8 @@ pub struct Config {
     pub(crate) egress: Egress,
     /// Files that workflows may read and write.
     pub(crate) files: Files,
+    /// Secrets that workflows name, such as keys of signatures.
+    pub(crate) secrets: Secrets,
     /// What the process says on standard error.
     pub(crate) log: Log,
 }
@@ -58,6 +60,7 @@ impl Default for Config {
             code: Code::default(),
             egress: Egress::default(),
             files: Files::default(),
+            secrets: Secrets::default(),
             log: Log::default(),
         }
     }
@@ -75,8 +78,11 @@ pub(crate) struct Server {
     pub(crate) public_url: Option<String>,
     /// Bytes of a body sent to the API.
     pub(crate) body_bytes_max: usize,
-    /// Bytes of a body sent to a webhook.
+    /// Bytes of a body sent to a webhook, as far as it is held in memory: JSON, forms, text, and
+    /// everything that is signed.
     pub(crate) hook_body_bytes_max: usize,
+    /// Bytes of a body with files sent to a webhook; they are stored while they come in.
+    pub(crate) hook_upload_bytes_max: u64,
     /// Bytes of a request's headers together; more are refused, as are more than 100.
     pub(crate) header_bytes_max: usize,
     /// How long the headers of a request may take to arrive, and how long an idle connection stays.
@@ -101,15 +107,17 @@ pub(crate) struct Server {
 impl Default for Server {
     fn default() -> Self {
         let settings = gateway::Settings::default();
+        let hooks = trigger::HookSettings::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
             body_bytes_max: settings.api_body_bytes_max,
-            hook_body_bytes_max: settings.hook_body_bytes_max,
+            hook_body_bytes_max: hooks.bodies.whole_bytes_max,
+            hook_upload_bytes_max: hooks.bodies.upload_bytes_max,
             header_bytes_max: settings.header_bytes_max,
             header_timeout: Span(settings.header_timeout),
             body_timeout: Span(settings.body_timeout),
-            answer_timeout: Span(trigger::HookSettings::default().answer_within),
+            answer_timeout: Span(hooks.answer_within),
             connections_max: settings.connections_max,
             streams_max: settings.streams_max,
             drain_timeout: Span(settings.drain_timeout),
@@ -413,6 +421,22 @@ impl Default for Files {
     fn default() -> Self {
         Self { allow: Vec::new(), base: None, bytes_max: 256 * MIB }
     }
+}
+
+/// Secrets that workflows name, such as keys of signatures.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Secrets {
+    /// The key they are sealed with: 32 random bytes as 64 hexadecimal digits or base64; also
+    /// `FLOWFORGE_SECRET_KEY`. Every member of a cluster needs the same. Without it one is made in the
+    /// file `secret-key` of `data_dir`: keep a copy, nothing opens the secrets without it.
+    #[schemars(with = "Option<String>")]
+    #[serde(serialize_with = "hidden")]
+    pub(crate) key: Option<Secret>,
+}
+
+fn hidden<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(|_| "•••").serialize(serializer)
 }
 
 /// How log lines are written.

@@ -10,11 +10,12 @@ use toml::de::{DeTable, DeValue};
 use super::{Config, Fault, interpolate, read_value, schema};
 
 /// Variables that have a name of their own, and the setting they stand for.
-const SHORT_NAMES: [(&str, &str); 4] = [
+const SHORT_NAMES: [(&str, &str); 5] = [
     ("DATABASE_URL", "database.url"),
     ("FLOWFORGE_DATA_DIR", "data_dir"),
     ("FLOWFORGE_DIRECT_URL", "database.direct_url"),
     ("FLOWFORGE_PG_BIN", "database.programs"),
+    ("FLOWFORGE_SECRET_KEY", "secrets.key"),
 ];
 
 /// Where a setting came from.

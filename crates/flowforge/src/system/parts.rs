@@ -25,6 +25,7 @@ use sandbox::CodePool;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trigger::{HookObserver, HookParts, Hooks};
+use vault::Vault;
 use workflow::{Catalog, Publishing};
 
 use super::graphs::CatalogGraphs;
@@ -101,6 +102,8 @@ impl Member {
             flusher: flusher(config, database, &lease, &clock, &dice)?,
             catalog: Catalog::new(database.clone(), Arc::clone(registry)),
             blobs: BlobStore::new(database.clone(), Arc::clone(&clock), settings::BLOBS_KEPT),
+            vault: Vault::new(database.clone(), settings::sealing_key(&config.secrets, directory)?),
+            address,
             lease,
             breadcrumbs,
             clock,
@@ -113,7 +116,7 @@ impl Member {
         let services = world.services(&engine, &hooks, &authenticator);
         let worker = world.worker(queue.clone(), &services);
         let rates = Rates::new(settings::rates(&config.gateway.rates), Arc::clone(&world.clock));
-        let server = world.server(hooks, authenticator, services, rates.clone())?;
+        let server = world.server(hooks.clone(), authenticator, services, rates.clone())?;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         if rates.are_set() {
@@ -121,6 +124,7 @@ impl Member {
             let stop = stop.clone();
             tasks.spawn(async move { rates.keep_exchanging(exchange, stop).await });
         }
+        tasks.spawn(keep_calls(hooks, stop.clone()));
         tasks.spawn(maintain(maintenance, Arc::clone(&world.clock), stop.clone()));
         tasks.spawn(worker.run(stop.clone()));
         tasks.spawn(recover(engine.clone(), suspects, stop.clone()));
@@ -181,6 +185,9 @@ struct World<'a> {
     breadcrumbs: Arc<Breadcrumbs>,
     catalog: Catalog,
     blobs: BlobStore,
+    vault: Vault,
+    /// Where the member listens.
+    address: SocketAddr,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
 }
@@ -237,12 +244,13 @@ impl World<'_> {
     /// Who listens on the addresses of workflows.
     fn hooks(&self, engine: &Engine) -> Hooks {
         Hooks::new(
-            settings::hooks(&self.config.server),
+            settings::hooks(&self.config.server, self.address),
             HookParts {
                 database: self.database.clone(),
                 catalog: self.catalog.clone(),
                 engine: engine.clone(),
                 blobs: Arc::new(self.blobs.clone()),
+                vault: self.vault.clone(),
                 clock: Arc::clone(&self.clock),
                 dice: Arc::clone(&self.dice),
             },
@@ -260,6 +268,8 @@ impl World<'_> {
             .with(self.catalog.clone())
             .with(publishing)
             .with(authenticator.clone())
+            .with(hooks.clone())
+            .with(self.vault.clone())
             .with(self.hints.clone());
         self.app.provide(services).build()
     }
@@ -336,6 +346,11 @@ fn checks(database: &Database, flusher: &Flusher, lease: &member::Member) -> Vec
     });
     let check = |name, probe| Check { name, critical: true, probe };
     vec![check("database", answers), check("journal", admits), check("lease", leads)]
+}
+
+/// Writes down what was called of hooks.
+async fn keep_calls(hooks: Hooks, stop: CancellationToken) {
+    hooks.keep_calls(stop).await;
 }
 
 async fn maintain(maintenance: Maintenance, clock: Arc<dyn Clock>, stop: CancellationToken) {

@@ -1,6 +1,7 @@
 //! The configuration as the settings of each part.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kernel::{Problem, codes};
@@ -138,7 +139,6 @@ pub(super) fn gateway(config: &Config) -> gateway::Settings {
     gateway::Settings {
         public_url: server.public_url.clone(),
         api_body_bytes_max: server.body_bytes_max,
-        hook_body_bytes_max: server.hook_body_bytes_max,
         header_bytes_max: server.header_bytes_max,
         header_timeout: server.header_timeout.0,
         body_timeout: server.body_timeout.0,
@@ -177,10 +177,32 @@ pub(super) fn rates(config: &config::Rates) -> rate::Settings {
     }
 }
 
-/// The hooks' settings.
-pub(super) fn hooks(config: &config::Server) -> trigger::HookSettings {
-    trigger::HookSettings { answer_within: config.answer_timeout.0 }
+/// The hooks' settings; `address` is what is listened on.
+pub(super) fn hooks(config: &config::Server, address: SocketAddr) -> trigger::HookSettings {
+    let own = || format!("http://{address}");
+    trigger::HookSettings {
+        answer_within: config.answer_timeout.0,
+        base_url: config.public_url.clone().unwrap_or_else(own),
+        bodies: trigger::BodyLimits {
+            whole_bytes_max: config.hook_body_bytes_max,
+            upload_bytes_max: config.hook_upload_bytes_max,
+        },
+    }
 }
+
+/// The key of secrets: the configured one, else that of the data directory.
+pub(super) fn sealing_key(
+    config: &config::Secrets,
+    directory: &Path,
+) -> Result<vault::SealingKey, Problem> {
+    match &config.key {
+        Some(key) => vault::SealingKey::of_text(key),
+        None => vault::SealingKey::in_file(&directory.join(SECRET_KEY_FILE)),
+    }
+}
+
+/// Holds the key of secrets, unless it is configured.
+const SECRET_KEY_FILE: &str = "secret-key";
 
 /// How long blobs are kept after they were written; runs that are kept longer keep theirs longer.
 pub(super) const BLOBS_KEPT: Duration = Duration::from_secs(366 * 86_400);

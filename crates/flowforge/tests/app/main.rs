@@ -13,6 +13,7 @@ mod failures;
 mod files;
 mod floods;
 mod found;
+mod hooks;
 mod inspect;
 mod keys;
 mod outages;

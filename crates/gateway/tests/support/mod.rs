@@ -77,11 +77,14 @@ impl App {
         let registry = Arc::new(nodes::registry());
         let catalog = Catalog::new(database.clone(), Arc::clone(&registry));
         let (engine, running) = engine::start(&database, &catalog).await;
+        let sealing = vault::SealingKey::of_text(&Secret::new("5e".repeat(32))).unwrap();
+        let vault = vault::Vault::new(database.clone(), sealing);
         let parts = HookParts {
             database: database.clone(),
             catalog: catalog.clone(),
             engine: engine.clone(),
             blobs: running.blobs(),
+            vault: vault.clone(),
             clock: Arc::clone(&clock),
             dice: Arc::clone(&dice),
         };
@@ -94,6 +97,8 @@ impl App {
             .with(authenticator.clone())
             .with(engine)
             .with(catalog)
+            .with(hooks.clone())
+            .with(vault)
             .build();
         let host = Host::new(database, services.clone(), Arc::clone(&clock), Arc::clone(&dice));
         let functions = gateway::functions().into_iter().chain(wanted.functions).collect();
@@ -157,6 +162,13 @@ impl App {
     /// Sends a request that was built before.
     pub(crate) async fn send(&self, request: reqwest::Request) -> Response {
         self.client.execute(request).await.unwrap()
+    }
+
+    /// Sets a secret.
+    pub(crate) async fn set_secret(&self, name: &str, value: &str) {
+        let body = serde_json::json!({ "value": value });
+        let request = self.owner(Method::PUT, &format!("/v1/secrets/{name}")).json(&body);
+        expect(request, StatusCode::OK).await;
     }
 
     /// Saves and publishes a workflow; its id.

@@ -8,7 +8,7 @@ use crate::support::{
 };
 use kernel::item::BinaryRef;
 use kernel::{Item, Items, Value};
-use node::{CallMode, Directive, Hook, HookReply, Reply, ReplyBody, TriggerKind};
+use node::{CallMode, Directive, Hook, Reply, ReplyBody, TriggerKind};
 use serde_json::json;
 
 fn test(field: &str, value: i64) -> Value {
@@ -274,11 +274,9 @@ fn stop_and_error_fails_with_its_own_words() {
 #[test]
 fn webhook_listens_to_its_path_and_methods() {
     let kind = |parameters: Value| prepare("core.webhook", parameters).trigger().unwrap();
-    let hook = |path: &str, methods: &[&str]| Hook {
-        path: path.to_owned(),
-        methods: methods.iter().map(ToString::to_string).collect(),
-        respond: HookReply::Immediately,
-        raw_body: false,
+    let hook = |path: &str, methods: &[&str]| {
+        let methods = methods.iter().map(ToString::to_string).collect();
+        Box::new(Hook { path: path.to_owned(), methods, ..Hook::default() })
     };
     assert_eq!(kind(json!({"path": "a"})), TriggerKind::Webhook(hook("a", &["GET"])));
     assert_eq!(

@@ -6,3 +6,4 @@ mod contract;
 mod data;
 mod flow;
 mod support;
+mod webhook;
