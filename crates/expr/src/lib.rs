@@ -37,4 +37,5 @@ pub mod testing;
 
 pub use limits::{Limits, set_limits};
 pub use scope::{Execution, Names, NodeData, NodeRun, RunData, Scope, Source, WorkflowInfo};
+pub use split::fault_place;
 pub use template::Template;

@@ -81,9 +81,16 @@ fn script_at(rest: &str, place: usize) -> Result<(String, usize), Problem> {
     })
 }
 
+/// How the text of a fault begins that has a place.
+const PLACED: &str = "The expression does not parse at character ";
+
 fn invalid(place: usize, what: &str) -> Problem {
-    let detail = format!("The expression does not parse at character {place}: {what}");
-    Problem::new(codes::EXPRESSION_INVALID, detail)
+    Problem::new(codes::EXPRESSION_INVALID, format!("{PLACED}{place}: {what}"))
+}
+
+/// Where a template does not parse: the character of it, from 1. `None` for other faults.
+pub fn fault_place(problem: &Problem) -> Option<usize> {
+    problem.detail.strip_prefix(PLACED)?.split(':').next()?.parse().ok()
 }
 
 /// Why a text is not one expression.

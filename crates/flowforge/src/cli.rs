@@ -33,6 +33,15 @@ pub(crate) enum Command {
         #[arg(value_name = "FUNCTION", trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run the tests of workflows in a folder, on a server of their own.
+    Test(Test),
+    /// Print the JSON Schema of files of tests.
+    #[command(hide = true)]
+    TestSchema,
+    /// Write the workflows of the running server into a folder.
+    Export(Export),
+    /// Store the workflows of a folder in the running server: all of them or none.
+    Import(Import),
     /// Measure; prints one JSON object.
     Bench(Bench),
     /// Check or print the configuration.
@@ -108,6 +117,89 @@ pub(crate) enum Pins {
     Ignore,
     /// Nodes with a pinned output do not run.
     Use,
+}
+
+/// `flowforge test …`
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Folder with files `*.test.yaml`, or one such file. Workflows see a copy of it as `[files] base`.
+    pub(crate) folder: PathBuf,
+    /// Write a report for CI into this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Print one JSON object instead of lines for people.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which server is asked.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Asked {
+    /// Data directory of the running server [default: .flowforge].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl Asked {
+    pub(crate) fn place(&self) -> Place {
+        Place { data_dir: self.data_dir.clone(), listen: None }
+    }
+}
+
+/// `flowforge export …`
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Folder to write to; each project is a folder in it. Files of the same name are replaced.
+    pub(crate) folder: PathBuf,
+    /// Only workflows of the project with this id or name.
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+    /// Only workflows with this tag.
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// How the files are written.
+    #[arg(long, value_enum, default_value_t = FileForm::Yaml)]
+    pub(crate) form: FileForm,
+    #[command(flatten)]
+    pub(crate) server: Asked,
+}
+
+/// How files of workflows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileForm {
+    /// YAML, as the author wrote it where it was YAML.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// `flowforge import …`
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Folder with workflows (YAML or JSON), or one such file.
+    pub(crate) folder: PathBuf,
+    /// Name or id of the project of files that lie in no folder of the folder.
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+    /// What happens when a workflow's name is taken.
+    #[arg(long, value_enum, default_value_t = Taken::Refuse)]
+    pub(crate) on_conflict: Taken,
+    /// Store workflows that cannot be published yet, too.
+    #[arg(long)]
+    pub(crate) incomplete: bool,
+    #[command(flatten)]
+    pub(crate) server: Asked,
+}
+
+/// What happens when a workflow's name is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Taken {
+    /// Nothing is imported.
+    Refuse,
+    /// The draft of the one that is there is replaced.
+    Replace,
+    /// It gets another name.
+    Rename,
 }
 
 /// `flowforge bench …`

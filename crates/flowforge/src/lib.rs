@@ -19,6 +19,8 @@ mod run;
 mod show;
 mod system;
 mod terminal;
+mod test;
+mod transfer;
 mod up;
 
 use std::future::Future;
@@ -84,6 +86,22 @@ fn dispatch(line: &CommandLine, app: App) -> Result<ExitCode, Problem> {
             within(run::run(&config, uses, command))
         }
         Command::Api { arguments } => api(line, &uses.app, arguments),
+        Command::Test(command) => {
+            let config = quiet(line, &Place::default())?;
+            within(test::test(config, uses, command))
+        }
+        Command::TestSchema => {
+            terminal::say(format_args!("{:#}", test::schema()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Export(command) => {
+            let config = quiet(line, &command.server.place())?;
+            within(transfer::export(&config, command)).map(done)
+        }
+        Command::Import(command) => {
+            let config = quiet(line, &command.server.place())?;
+            within(transfer::import(&config, command)).map(done)
+        }
         Command::Bench(command) => {
             let config = quiet(line, &Place::default())?;
             within(bench::bench(config, command)).map(done)

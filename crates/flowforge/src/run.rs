@@ -66,7 +66,7 @@ async fn on_our_own(config: &Config, uses: Use, request: &Value) -> Result<Value
 }
 
 /// Starts the run and waits until nothing more will happen in it.
-async fn to_its_end(client: &Client, request: &Value) -> Result<Value, Problem> {
+pub(crate) async fn to_its_end(client: &Client, request: &Value) -> Result<Value, Problem> {
     let mut view = client.post("/v1/files/run", request).await?;
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {

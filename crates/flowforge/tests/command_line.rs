@@ -240,3 +240,110 @@ async fn every_function_can_be_called_from_the_command_line() {
     assert!(owner.status.success(), "{}", complaint(&owner));
     server.end(Signal::SIGTERM).await;
 }
+
+/// The examples' folder of this checkout.
+fn examples() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
+}
+
+#[tokio::test]
+async fn the_tests_of_every_example_pass_and_leave_nothing_behind() {
+    let folder = Folder::new("test-examples");
+    let mut command = flowforge(&folder);
+    let tested = output(command.arg("test").arg(examples()).args(["--junit", "report.xml"])).await;
+    assert!(tested.status.success(), "{}", complaint(&tested));
+    let text = String::from_utf8_lossy(&tested.stdout);
+    for entry in std::fs::read_dir(examples()).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        if let Some(stem) = name.strip_suffix(".yaml") {
+            assert!(
+                text.contains(&format!("tests/{stem}.test.yaml")),
+                "{name} has no tests: {text}"
+            );
+        }
+    }
+    let report = std::fs::read_to_string(folder.path().join("report.xml")).unwrap();
+    assert!(report.contains("failures=\"0\"") && !report.contains("<failure"), "{report}");
+    assert!(!folder.path().join(".flowforge").exists(), "it has a server of its own");
+}
+
+#[tokio::test]
+async fn a_test_that_fails_shows_the_difference_and_fails_the_command() {
+    let folder = Folder::new("test-fails");
+    folder.write("greet.yaml", GREET);
+    folder.write(
+        "greet.test.yaml",
+        "format: 1\nworkflow: greet.yaml\ntests:\n\
+           - { name: greets, input: { name: Ada }, expect: { nodes: { Text: [ { text: Hello Bob } ], Known?:false: [] } } }\n\
+           - { name: refuses, expect: { error: { code: run.stopped, node: Nobody, message: greet } } }\n\
+           - { name: asserts, input: { name: Ada }, assert: [ \"$('Text').first().json.text.length\" ] }\n\
+           - { name: is told apart, input: { name: Ada }, expect: { skipped: [ Text, Nowhere ], files: { x.txt: y } } }\n",
+    );
+    folder.write("broken.test.yaml", "format: 1\nworkflow: greet.yaml\ntsts: []\n");
+    let mut command = flowforge(&folder);
+    let tested = output(command.args(["test", ".", "--json", "--junit", "report.xml"])).await;
+    assert_eq!(tested.status.code(), Some(1), "{}", complaint(&tested));
+    let report = printed(&tested);
+    assert_eq!((&report["passed"], &report["failed"]), (&1.into(), &4.into()), "{report:#}");
+    let broken = at(&report, "/files/0/error");
+    assert!(broken.contains("line 3") && broken.contains("tests"), "{broken}");
+    let fault = |test: usize, fault: usize| {
+        at(&report, &format!("/files/1/tests/{test}/faults/{fault}")).to_owned()
+    };
+    assert!(
+        fault(0, 0).contains("-     \"text\": \"Hello Bob\"\n+     \"text\": \"Hello Ada\""),
+        "{report:#}"
+    );
+    assert_eq!(fault(1, 0), "");
+    assert!(fault(2, 0).contains("it gave 9"), "{report:#}");
+    assert!(fault(3, 0).contains("\"Text\" ran"), "{report:#}");
+    assert!(fault(3, 1).contains("no node \"Nowhere\""), "{report:#}");
+    assert!(fault(3, 2).contains("x.txt cannot be read"), "{report:#}");
+    let junit = std::fs::read_to_string(folder.path().join("report.xml")).unwrap();
+    assert!(junit.contains("tests=\"5\" failures=\"4\""), "{junit}");
+
+    let mut command = flowforge(&folder);
+    let nothing = output(command.args(["test", "no-such-folder"])).await;
+    assert_eq!(nothing.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_folder_of_workflows_goes_out_and_comes_in_again() {
+    let folder = Folder::new("transfer");
+    folder.write("in/Sales/greet.yaml", GREET);
+    folder.write(
+        "in/other.json",
+        r#"{"format":1,"name":"Other","nodes":[{"name":"A","type":"core.manual"}]}"#,
+    );
+    let data = ["--data-dir", "data"];
+    let mut command = flowforge(&folder);
+    let alone = output(command.args(["import", "in"]).args(data)).await;
+    assert_eq!(alone.status.code(), Some(1), "no server runs");
+    let server = Server::up(&folder).await;
+    let imported = output(flowforge(&folder).args(["import", "in"]).args(data)).await;
+    assert!(imported.status.success(), "{}", complaint(&imported));
+    let again = output(flowforge(&folder).args(["import", "in"]).args(data)).await;
+    assert_eq!(again.status.code(), Some(1), "names are taken");
+    let told = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(told.contains("Sales/greet.yaml") && told.contains("other.json"), "{told}");
+    let exported = output(flowforge(&folder).args(["export", "out"]).args(data)).await;
+    assert!(exported.status.success(), "{}", complaint(&exported));
+    let greet = std::fs::read_to_string(folder.path().join("out/Sales/Greet.yaml")).unwrap();
+    assert_eq!(greet, GREET);
+    assert!(folder.path().join("out/Default/Other.yaml").exists());
+    server.end(Signal::SIGTERM).await;
+}
+
+#[test]
+fn the_schema_of_tests_contract_has_not_drifted() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = path.join("../../contracts/test.schema.json");
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_flowforge"));
+    let printed = { program }.arg("test-schema").output().unwrap();
+    let now = String::from_utf8(printed.stdout).unwrap();
+    if std::env::var_os("UPDATE_CONTRACTS").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(committed, now, "run `cargo xtask contracts` and look at the difference");
+}

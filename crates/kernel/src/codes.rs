@@ -100,6 +100,7 @@ codes! {
     NODE_LIMIT = "node.limit" 422 "The node's output is larger than allowed" final;
     NODE_PARAMETER = "node.parameter" 422 "A parameter of the node is not valid" final;
     NODE_TIMEOUT = "node.timeout" 504 "The node ran longer than allowed" final;
+    NODE_TYPE_NOT_FOUND = "node.type_not_found" 404 "There is no such node type" final;
     PROJECT_DEFAULT = "project.default" 409 "The default project stays" final;
     PROJECT_NAME_TAKEN = "project.name_taken" 409 "Another project has this name" final;
     PROJECT_NOT_EMPTY = "project.not_empty" 409 "The project has workflows in it" final;

@@ -11,6 +11,11 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .map(|(_, known)| known)
 }
 
+/// How many slips lie between two words: letters left out, added, swapped or mistaken.
+pub fn slips(one: &str, other: &str) -> usize {
+    strsim::osa_distance(one, other)
+}
+
 /// ` Did you mean "x"?`, or nothing; to be put after a sentence.
 pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     nearest(word, known).map(|known| format!(" Did you mean \"{known}\"?")).unwrap_or_default()

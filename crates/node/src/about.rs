@@ -59,6 +59,11 @@ pub struct About {
     pub imports: &'static [&'static str],
     /// An example of its parameters, as JSON; the conformance suite runs it through the schema.
     pub example: &'static str,
+    /// Examples with their items, as a JSON list of [`crate::Example`]; the conformance suite runs
+    /// each.
+    pub examples: &'static str,
+    /// Other words by which it is searched for.
+    pub synonyms: &'static [&'static str],
 }
 
 impl About {
@@ -76,6 +81,8 @@ impl About {
             outputs: &["main"],
             imports: &[],
             example: "{}",
+            examples: "[]",
+            synonyms: &[],
         }
     }
     /// Sets the group.
@@ -121,6 +128,16 @@ impl About {
     /// Sets the example parameters (JSON).
     pub const fn example(mut self, example: &'static str) -> Self {
         self.example = example;
+        self
+    }
+    /// Sets the examples (a JSON list of [`crate::Example`]).
+    pub const fn examples(mut self, examples: &'static str) -> Self {
+        self.examples = examples;
+        self
+    }
+    /// Sets other words by which it is searched for.
+    pub const fn synonyms(mut self, synonyms: &'static [&'static str]) -> Self {
+        self.synonyms = synonyms;
         self
     }
 }

@@ -14,12 +14,16 @@ mod adapter;
 mod check;
 mod context;
 mod error;
+mod example;
 mod expression;
 mod files;
+mod form;
 mod hook;
 mod hook_content;
+mod manual;
 mod prepared;
 mod registry;
+mod search;
 mod shape;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -30,6 +34,7 @@ pub use context::{
     Services,
 };
 pub use error::NodeError;
+pub use example::Example;
 pub use expression::Expr;
 pub use files::{FileAccess, FileRead};
 pub use hook::{
@@ -37,6 +42,7 @@ pub use hook::{
     HookProof, HookReply, HookSignature, HookTimestamp, SecretRef, parse_network,
 };
 pub use hook_content::{ContentPart, parse_content};
+pub use form::{Choice, Field, Form, Input, NodeForm, Variant, Variants, label};
 pub use kernel::FieldProblem;
 pub use macros::params;
 pub use prepared::{PreparedNode, Raw, Shape, SharedNode};

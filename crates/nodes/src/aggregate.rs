@@ -90,6 +90,8 @@ fn list_name(field: &FieldName, path: &Path) -> String {
 
 impl AllItems for Aggregate {
     const ABOUT: About = About::new("core.aggregate", 1)
+        .synonyms(&["collect", "combine", "array", "list"])
+        .examples(include_str!("../cases/aggregate.json"))
         .imports(&["n8n-nodes-base.aggregate"])
         .example(r#"{"fields": ["name", {"field": "customer.id", "as": "customers"}]}"#);
 

@@ -23,6 +23,8 @@ impl If {
 
 impl AllItems for If {
     const ABOUT: About = About::new("core.if", 1)
+        .synonyms(&["condition", "branch", "true false", "else"])
+        .examples(include_str!("../cases/if.json"))
         .itemwise()
         .failed_output(1)
         .group("flow")

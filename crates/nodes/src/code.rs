@@ -77,6 +77,8 @@ pub(crate) const NODE: NodeType = NodeType::all::<Code>();
 
 impl AllItems for Code {
     const ABOUT: About = About::new("core.code", 1)
+        .synonyms(&["javascript", "script", "function", "custom"])
+        .examples(include_str!("../cases/code.json"))
         .group("code")
         .imports(&["n8n-nodes-base.code", "n8n-nodes-base.function", "n8n-nodes-base.functionItem"])
         .example(

@@ -101,6 +101,8 @@ pub(crate) const NODE: NodeType = NodeType::each::<CsvRead>();
 
 impl EachItem for CsvRead {
     const ABOUT: About = About::new("core.csv_read", 1)
+        .synonyms(&["spreadsheet", "table", "parse", "import"])
+        .examples(include_str!("../cases/csv_read.json"))
         .group("file")
         .effect(EffectClass::Read)
         .imports(&["n8n-nodes-base.extractFromFile", "n8n-nodes-base.spreadsheetFile"])

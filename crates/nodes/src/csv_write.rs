@@ -59,6 +59,8 @@ pub(crate) const NODE: NodeType = NodeType::all::<CsvWrite>();
 
 impl AllItems for CsvWrite {
     const ABOUT: About = About::new("core.csv_write", 1)
+        .synonyms(&["spreadsheet", "table", "export"])
+        .examples(include_str!("../cases/csv_write.json"))
         .group("file")
         .effect(EffectClass::External)
         .may_have_run(MayHaveRun::Retry)

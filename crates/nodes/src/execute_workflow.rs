@@ -7,6 +7,7 @@ use node::{About, CallMode, Directive, Expr, NodeContext, NodeError, NodeType, S
 #[params(check = ExecuteWorkflow::faults)]
 pub(crate) struct ExecuteWorkflow {
     /// Name or id of the workflow; its published version runs.
+    #[schemars(extend("x-options" = "workflow"))]
     workflow: Expr<String>,
     /// One run for all items, or one for each.
     #[serde(default)]
@@ -38,6 +39,8 @@ impl ExecuteWorkflow {
 
 impl Steer for ExecuteWorkflow {
     const ABOUT: About = About::new("core.execute_workflow", 1)
+        .synonyms(&["sub workflow", "call", "subroutine", "child"])
+        .examples(include_str!("../cases/execute_workflow.json"))
         .group("flow")
         .imports(&["n8n-nodes-base.executeWorkflow"])
         .example(r#"{"workflow": "Send invoice", "mode": "each_item"}"#);

@@ -23,7 +23,9 @@ impl Filter {
 
 impl AllItems for Filter {
     const ABOUT: About =
-        About::new("core.filter", 1).itemwise().group("flow").imports(&["n8n-nodes-base.filter"]).example(
+        About::new("core.filter", 1)
+        .synonyms(&["where", "keep", "remove", "conditions"])
+        .examples(include_str!("../cases/filter.json")).itemwise().group("flow").imports(&["n8n-nodes-base.filter"]).example(
             r#"{"conditions": {"any": [
                 {"left": "={{ $json.email }}", "operator": "string.ends_with", "right": "@example.com"},
                 {"left": "={{ $json.tags }}", "operator": "array.contains", "right": "vip"}

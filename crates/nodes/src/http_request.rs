@@ -95,6 +95,8 @@ pub(crate) const NODE: NodeType = NodeType::each::<HttpRequest>();
 
 impl EachItem for HttpRequest {
     const ABOUT: About = About::new("core.http_request", 1)
+        .synonyms(&["api", "rest", "curl", "fetch", "webhook call", "url", "get", "post"])
+        .examples(include_str!("../cases/http_request.json"))
         .group("http")
         .effect(EffectClass::External)
         .imports(&["n8n-nodes-base.httpRequest"])

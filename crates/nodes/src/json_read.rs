@@ -51,6 +51,8 @@ pub(crate) const NODE: NodeType = NodeType::each::<JsonRead>();
 
 impl EachItem for JsonRead {
     const ABOUT: About = About::new("core.json_read", 1)
+        .synonyms(&["parse", "load"])
+        .examples(include_str!("../cases/json_read.json"))
         .group("file")
         .effect(EffectClass::Read)
         .example(r#"{ "path": "earthquakes.geojson", "select": "features" }"#);

@@ -51,6 +51,8 @@ pub(crate) const NODE: NodeType = NodeType::all::<JsonWrite>();
 
 impl AllItems for JsonWrite {
     const ABOUT: About = About::new("core.json_write", 1)
+        .synonyms(&["save", "export"])
+        .examples(include_str!("../cases/json_write.json"))
         .group("file")
         .effect(EffectClass::External)
         .may_have_run(MayHaveRun::Retry)

@@ -37,6 +37,8 @@ pub(crate) const NODE: NodeType = NodeType::all::<Limit>();
 
 impl AllItems for Limit {
     const ABOUT: About = About::new("core.limit", 1)
+        .synonyms(&["first", "last", "top", "take", "head"])
+        .examples(include_str!("../cases/limit.json"))
         .imports(&["n8n-nodes-base.limit"])
         .example(r#"{"count": 10, "keep": "first"}"#);
 

@@ -10,6 +10,8 @@ pub(crate) const NODE: NodeType = NodeType::trigger::<Manual>();
 
 impl Trigger for Manual {
     const ABOUT: About = About::new("core.manual", 1)
+        .synonyms(&["start", "trigger", "test", "button", "click"])
+        .examples(include_str!("../cases/manual.json"))
         .group("trigger")
         .effect(EffectClass::Pure)
         .inputs(&[])

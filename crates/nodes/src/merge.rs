@@ -139,6 +139,8 @@ impl Merge {
 
 impl AllItems for Merge {
     const ABOUT: About = About::new("core.merge", 1)
+        .synonyms(&["join", "combine", "union", "zip", "wait for"])
+        .examples(include_str!("../cases/merge.json"))
         .group("flow")
         .inputs(&["input_1", "input_2"])
         .imports(&["n8n-nodes-base.merge"])

@@ -12,8 +12,12 @@ pub(crate) struct NoOp {}
 pub(crate) const NODE: NodeType = NodeType::all::<NoOp>();
 
 impl AllItems for NoOp {
-    const ABOUT: About =
-        About::new("core.no_op", 1).group("flow").imports(&["n8n-nodes-base.noOp"]).example("{}");
+    const ABOUT: About = About::new("core.no_op", 1)
+        .synonyms(&["nothing", "placeholder", "pass", "noop"])
+        .examples(include_str!("../cases/no_op.json"))
+        .group("flow")
+        .imports(&["n8n-nodes-base.noOp"])
+        .example("{}");
 
     async fn all(&self, _: &NodeContext, inputs: &[Items]) -> Result<Vec<Items>, NodeError> {
         Ok(vec![passed(first(inputs).iter().enumerate(), 0)])

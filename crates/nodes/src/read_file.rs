@@ -23,6 +23,8 @@ pub(crate) const NODE: NodeType = NodeType::each::<ReadFile>();
 
 impl EachItem for ReadFile {
     const ABOUT: About = About::new("core.read_file", 1)
+        .synonyms(&["open", "load", "disk"])
+        .examples(include_str!("../cases/read_file.json"))
         .group("file")
         .effect(EffectClass::Read)
         .imports(&[

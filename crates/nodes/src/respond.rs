@@ -107,6 +107,8 @@ pub(crate) const NODE: NodeType = NodeType::steer::<Respond>();
 
 impl Steer for Respond {
     const ABOUT: About = About::new("core.respond", 1)
+        .synonyms(&["reply", "answer", "response", "return", "webhook response"])
+        .examples(include_str!("../cases/respond.json"))
         .group("flow")
         .imports(&["n8n-nodes-base.respondToWebhook"])
         .example(r#"{"with": "json", "body": {"total": "={{ $json.total }}"}, "status": 201}"#);

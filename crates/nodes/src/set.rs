@@ -176,8 +176,12 @@ impl Set {
 }
 
 impl AllItems for Set {
-    const ABOUT: About =
-        About::new("core.set", 1).itemwise().imports(&["n8n-nodes-base.set"]).example(
+    const ABOUT: About = About::new("core.set", 1)
+        .synonyms(&["edit fields", "assign", "map", "transform", "rename", "variable"])
+        .examples(include_str!("../cases/set.json"))
+        .itemwise()
+        .imports(&["n8n-nodes-base.set"])
+        .example(
             r#"{"fields": [
             {"name": "name", "value": "={{ $json.first }} {{ $json.last }}"},
             {"name": "address.zip", "type": "string", "value": "={{ $json.zip }}"}

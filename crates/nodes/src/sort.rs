@@ -85,6 +85,8 @@ impl Sort {
 
 impl AllItems for Sort {
     const ABOUT: About = About::new("core.sort", 1)
+        .synonyms(&["order", "arrange", "shuffle", "random"])
+        .examples(include_str!("../cases/sort.json"))
         .imports(&["n8n-nodes-base.sort"])
         .example(r#"{"fields": [{"field": "name"}, {"field": "age", "order": "descending"}]}"#);
 

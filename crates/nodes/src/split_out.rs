@@ -46,6 +46,8 @@ impl SplitOut {
 
 impl AllItems for SplitOut {
     const ABOUT: About = About::new("core.split_out", 1)
+        .synonyms(&["explode", "unwind", "flatten", "loop over", "each"])
+        .examples(include_str!("../cases/split_out.json"))
         .imports(&["n8n-nodes-base.splitOut", "n8n-nodes-base.itemLists"])
         .example(r#"{"fields": ["orders"], "keep": "only", "names": ["customer"]}"#);
 

@@ -19,6 +19,8 @@ pub(crate) const NODE: NodeType = NodeType::all::<StopAndError>();
 
 impl AllItems for StopAndError {
     const ABOUT: About = About::new("core.stop_and_error", 1)
+        .synonyms(&["fail", "throw", "abort", "raise"])
+        .examples(include_str!("../cases/stop_and_error.json"))
         .group("flow")
         .outputs(&[])
         .imports(&["n8n-nodes-base.stopAndError"])

@@ -147,8 +147,11 @@ impl Summarize {
 }
 
 impl AllItems for Summarize {
-    const ABOUT: About =
-        About::new("core.summarize", 1).imports(&["n8n-nodes-base.summarize"]).example(
+    const ABOUT: About = About::new("core.summarize", 1)
+        .synonyms(&["group by", "pivot", "count", "sum", "average", "statistics"])
+        .examples(include_str!("../cases/summarize.json"))
+        .imports(&["n8n-nodes-base.summarize"])
+        .example(
             r#"{"by": ["country"], "values": [
                 {"operation": "count"},
                 {"field": "price", "operation": "sum", "as": "total"}

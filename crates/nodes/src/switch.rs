@@ -118,6 +118,8 @@ impl Switch {
 
 impl AllItems for Switch {
     const ABOUT: About = About::new("core.switch", 1)
+        .synonyms(&["router", "case", "route", "branch"])
+        .examples(include_str!("../cases/switch.json"))
         .itemwise()
         .group("flow")
         .imports(&["n8n-nodes-base.switch"])

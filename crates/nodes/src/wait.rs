@@ -19,6 +19,8 @@ pub(crate) const NODE: NodeType = NodeType::steer::<Wait>();
 
 impl Steer for Wait {
     const ABOUT: About = About::new("core.wait", 1)
+        .synonyms(&["sleep", "delay", "pause"])
+        .examples(include_str!("../cases/wait.json"))
         .group("flow")
         .imports(&["n8n-nodes-base.wait"])
         .example(r#"{"duration": "5m"}"#);

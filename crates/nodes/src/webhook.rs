@@ -187,6 +187,8 @@ fn is_allowed(letter: char) -> bool {
 
 impl Trigger for Webhook {
     const ABOUT: About = About::new("core.webhook", 1)
+        .synonyms(&["http endpoint", "trigger", "callback", "receive", "incoming"])
+        .examples(include_str!("../cases/webhook.json"))
         .group("trigger")
         .inputs(&[])
         .imports(&["n8n-nodes-base.webhook"])

@@ -23,6 +23,8 @@ pub(crate) const NODE: NodeType = NodeType::each::<WriteFile>();
 
 impl EachItem for WriteFile {
     const ABOUT: About = About::new("core.write_file", 1)
+        .synonyms(&["save", "disk", "store"])
+        .examples(include_str!("../cases/write_file.json"))
         .group("file")
         .effect(EffectClass::External)
         // The same bytes in the same place: twice does no harm.

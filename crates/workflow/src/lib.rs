@@ -20,6 +20,7 @@ pub mod graph;
 mod labels;
 mod model;
 mod observer;
+mod options;
 mod order;
 mod rename;
 pub mod service;
@@ -41,6 +42,7 @@ pub use model::{
     WorkflowDetail, WorkflowFile, WorkflowView,
 };
 pub use observer::{PublishObserver, Publishing, Stored};
+pub use options::{OptionLoader, OptionLoaders, OptionsRequest};
 pub use store::STATEMENTS;
 pub use validate::{Warning, validate};
 

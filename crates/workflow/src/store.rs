@@ -125,6 +125,7 @@ pub const STATEMENTS: &[&Statement] = &[
     &lists::LIST,
     &lists::LIST_TAGS,
     &lists::NAMES_LIKE,
+    &lists::OPTIONS,
     &lists::SEARCH,
     &projects::CREATE,
     &projects::DELETE,

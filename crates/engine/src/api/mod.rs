@@ -5,6 +5,7 @@ mod cancel_run;
 mod compare_runs;
 mod delete_run;
 mod download_file;
+mod evaluate_expression;
 mod get_item;
 mod get_run;
 mod get_statistics;
@@ -29,6 +30,7 @@ pub const FUNCTIONS: &[Function] = &[
     compare_runs::FUNCTION,
     delete_run::FUNCTION,
     download_file::FUNCTION,
+    evaluate_expression::FUNCTION,
     get_item::FUNCTION,
     get_run::FUNCTION,
     get_statistics::FUNCTION,

@@ -8,8 +8,9 @@ use engine::entry::{find_trigger, first_items};
 use engine::{AnswerWhen, Engine, RunView, StartRun};
 use function::{ActionContext, Permission, Problem, action};
 use kernel::{Value, codes};
+use node::Reply;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use workflow::service::{Author, Incoming, store_file};
 use workflow::{Catalog, Document, Graph, MediaType, Retention};
 
@@ -55,12 +56,23 @@ pub(super) struct RunFile {
     pins: bool,
 }
 
+/// A run of a file.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct FileRun {
+    #[serde(flatten)]
+    view: RunView,
+    /// What a respond node answered; absent where none did before this was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    reply: Option<Reply>,
+}
+
 /// Runs a workflow that is not saved.
 ///
 /// Answers when the run has ended, or after 20 s with the run as it is then; it goes on and is seen
 /// under `GET /v1/runs/{run_id}`.
 #[action(POST "/v1/files/run", permission = RUN_FILE, timeout = "30s")]
-pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<RunView, Problem> {
+pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<FileRun, Problem> {
     let graph = store(cx, &body).await?;
     let trigger = find_trigger(&graph, body.trigger.as_deref())?;
     let items = first_items(&graph.nodes[trigger], body.pins, body.input)?;
@@ -71,15 +83,18 @@ pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<RunVie
         ..StartRun::new(graph, trigger, items)
     })?;
     let answered = tokio::time::timeout(WAIT_MAX, started.answer).await;
-    if let Ok(Ok(Err(problem))) = answered {
+    let reply = match answered {
         // Not let in after all, or lost before it was durable.
-        return Err(problem);
-    }
+        Ok(Ok(Err(problem))) => return Err(problem),
+        Ok(Ok(Ok(answer))) => answer.reply,
+        Ok(Err(_)) | Err(_) => None,
+    };
     let view = engine.find_run(cx.workspace(), started.run).await?;
-    view.ok_or_else(|| {
+    let view = view.ok_or_else(|| {
         let detail = format!("Run {} is over and was not kept.", started.run);
         Problem::new(codes::RUN_NOT_FOUND, detail)
-    })
+    })?;
+    Ok(FileRun { view, reply })
 }
 
 /// Stores the document as a version nobody else sees, and makes its graph.

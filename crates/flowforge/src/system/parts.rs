@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trigger::{HookObserver, HookParts, Hooks};
 use vault::Vault;
-use workflow::{Catalog, Publishing};
+use workflow::{Catalog, OptionLoaders, Publishing};
 
 use super::graphs::CatalogGraphs;
 use super::{name, settings};
@@ -270,6 +270,7 @@ impl World<'_> {
             .with(authenticator.clone())
             .with(hooks.clone())
             .with(self.vault.clone())
+            .with(OptionLoaders::with([]))
             .with(self.hints.clone());
         self.app.provide(services).build()
     }

@@ -33,6 +33,8 @@ impl Folder {
     /// Writes a file into it.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
+        let parent = path.parent().expect("it lies in the folder");
+        std::fs::create_dir_all(parent).expect("our own folder can be written");
         std::fs::write(&path, text).expect("our own folder can be written");
         path
     }

@@ -4,6 +4,7 @@ mod conditions;
 mod conformance;
 mod contract;
 mod data;
+mod examples;
 mod flow;
 mod support;
 mod webhook;

@@ -11,6 +11,7 @@ mod diff_versions;
 mod duplicate_workflow;
 mod export_workflows;
 mod get_node;
+mod get_node_type;
 mod get_project;
 mod get_version;
 mod get_workflow;
@@ -19,6 +20,7 @@ mod incoming;
 mod list_connections;
 mod list_node_types;
 mod list_nodes;
+mod list_options;
 mod list_projects;
 mod list_tags;
 mod list_versions;
@@ -51,6 +53,7 @@ pub const FUNCTIONS: &[Function] = &[
     duplicate_workflow::FUNCTION,
     export_workflows::FUNCTION,
     get_node::FUNCTION,
+    get_node_type::FUNCTION,
     get_project::FUNCTION,
     get_version::FUNCTION,
     get_workflow::FUNCTION,
@@ -58,6 +61,7 @@ pub const FUNCTIONS: &[Function] = &[
     list_connections::FUNCTION,
     list_node_types::FUNCTION,
     list_nodes::FUNCTION,
+    list_options::FUNCTION,
     list_projects::FUNCTION,
     list_tags::FUNCTION,
     list_versions::FUNCTION,

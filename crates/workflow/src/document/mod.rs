@@ -20,6 +20,7 @@ pub use model::{
     Canvas, CanvasGroup, CanvasNote, Document, DocumentNode, DocumentSettings, Durability,
     KeepRuns, RetryPolicy,
 };
+pub use read::read_as;
 pub use schema::json_schema;
 pub(crate) use shape::{push_key, suggest};
 pub use source::{MediaType, Source};

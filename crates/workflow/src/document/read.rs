@@ -87,6 +87,24 @@ impl Document {
     }
 }
 
+/// Reads something else that people write in the same way, such as a file of tests, by its JSON Schema.
+///
+/// Errors: those of [`Document::read`].
+pub fn read_as<T: serde::de::DeserializeOwned>(
+    text: &str,
+    media_type: MediaType,
+    schema: &Value,
+) -> Result<T, Problem> {
+    let source = Source { media_type, text: text.to_owned() };
+    let (value, _) = parse(&source)?;
+    let faults = shape::check(&value, schema);
+    if !faults.is_empty() {
+        return Err(source.place(invalid(faults)));
+    }
+    json::from_value(value)
+        .map_err(|error| Problem::new(codes::WORKFLOW_INVALID, error.to_string()))
+}
+
 fn parse(source: &Source) -> Result<(Value, Vec<String>), Problem> {
     let text = &source.text;
     if text.len() > BODY_BYTES_MAX {

@@ -82,6 +82,17 @@ pub(super) const NAMES_LIKE: Statement = sql!(
      WHERE workspace_id = $1 AND origin = 'saved' AND starts_with(name, $2)"
 );
 
+pub(super) const OPTIONS: Statement = sql!(
+    "workflow.options",
+    reads(workflows[workspace_id = $1]),
+    (UUID, TEXT, INT8),
+    "SELECT name, description, published_version_id IS NOT NULL AS published
+     FROM forge.workflows
+     WHERE workspace_id = $1 AND origin = 'saved' AND archived_at IS NULL
+       AND strpos(lower(name), lower($2)) > 0
+     ORDER BY published DESC, name LIMIT $3"
+);
+
 /// Which workflows a list holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
@@ -185,4 +196,17 @@ pub(crate) async fn names_like(
 ) -> Result<Vec<String>, Error> {
     let rows = tx.query(&NAMES_LIKE, &[&workspace.0, &beginning]).await?;
     rows.iter().map(|row| row.column("name")).collect()
+}
+
+/// Workflows whose name holds this text: name, description, and whether one can call it.
+pub(crate) async fn options(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    text: &str,
+    rows: i64,
+) -> Result<Vec<(String, String, bool)>, Error> {
+    let rows = tx.query(&OPTIONS, &[&workspace.0, &text, &rows]).await?;
+    rows.iter()
+        .map(|row| Ok((row.column("name")?, row.column("description")?, row.column("published")?)))
+        .collect()
 }
