@@ -37,12 +37,12 @@ pub use error::NodeError;
 pub use example::Example;
 pub use expression::Expr;
 pub use files::{FileAccess, FileRead};
+pub use form::{Choice, Field, Form, Input, NodeForm, Variant, Variants, label};
 pub use hook::{
     Hook, HookAuth, HookCors, HookEncoding, HookHash, HookIdempotency, HookKeyFormat, HookOpen,
     HookProof, HookReply, HookSignature, HookTimestamp, SecretRef, parse_network,
 };
 pub use hook_content::{ContentPart, parse_content};
-pub use form::{Choice, Field, Form, Input, NodeForm, Variant, Variants, label};
 pub use kernel::FieldProblem;
 pub use macros::params;
 pub use prepared::{PreparedNode, Raw, Shape, SharedNode};

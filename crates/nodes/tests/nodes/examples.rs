@@ -80,7 +80,12 @@ fn run(kind: &NodeType, example: &Example, folder: &Path) -> Outcome {
     if let Some(trigger) = node.trigger() {
         return Outcome::Does(match trigger {
             TriggerKind::Manual => json!("manual"),
-            TriggerKind::Webhook(hook) => json!({ "webhook": hook }),
+            TriggerKind::Webhook(hook) => json!({ "webhook": {
+                "path": hook.path,
+                "methods": hook.methods,
+                "respond": hook.respond,
+                "raw_body": hook.raw_body,
+            } }),
         });
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
