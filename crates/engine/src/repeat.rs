@@ -139,6 +139,9 @@ fn redacted(old: &RunState) -> Problem {
     Problem::new(codes::RUN_REDACTED, detail)
 }
 
+/// A node, and where each of its inputs came from.
+type Reached = (u32, Arc<[Option<Source>]>);
+
 /// The beginning of the new run, as it is worked out.
 struct Repeating<'a> {
     old: &'a RunState,
@@ -146,7 +149,7 @@ struct Repeating<'a> {
     /// For each node of the new graph the same one of the old, if it is unchanged.
     nodes: Vec<Option<u32>>,
     /// Activations of the old run by node (the old one's) and where their inputs came from.
-    known: HashMap<(u32, Arc<[Option<Source>]>), VecDeque<ActivationId>>,
+    known: HashMap<Reached, VecDeque<ActivationId>>,
     /// For outputs that were taken over, by node and number: their number in the old run.
     taken: HashMap<(u32, u32), u32>,
     records: Vec<Record>,

@@ -1,5 +1,7 @@
 //! What is spoken on a connection: HTTP/1 with its faults, HTTP/2, TLS, and callers who dawdle.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -33,7 +33,7 @@ pub enum AnswerBody {
 #[derive(Debug)]
 pub struct HookError {
     /// What to tell the caller.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// HTTP status: the problem's, but 500 or above when a run failed, whatever it failed with.
     pub status: u16,
     /// The run, when one was started.
@@ -48,7 +48,7 @@ pub struct HookError {
 
 impl From<Problem> for HookError {
     fn from(problem: Problem) -> Self {
-        let status = problem.code.0.status;
+        let (status, problem) = (problem.code.0.status, Box::new(problem));
         Self { problem, status, run: None, allow: Vec::new(), challenge: None, reason: None }
     }
 }

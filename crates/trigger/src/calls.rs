@@ -134,7 +134,7 @@ impl CallLog {
         let rows = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&workspace);
         let Some(rows) = rows else { return Ok(()) };
         self.count.fetch_sub(rows.len() as u64, Ordering::Relaxed);
-        let trim = self.writes.fetch_add(1, Ordering::Relaxed) % WRITES_PER_TRIM == 0;
+        let trim = self.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(WRITES_PER_TRIM);
         database
             .transact(Identity::of_workspace(workspace), |mut tx| {
                 let rows = &rows;

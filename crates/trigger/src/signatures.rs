@@ -29,7 +29,7 @@ pub(crate) async fn claim(
             let hash = &hash;
             async move {
                 let free = store::claim(&mut tx, workspace, hash, expires_at).await?;
-                if free && hash[0] % 8 == 0 {
+                if free && hash[0].is_multiple_of(8) {
                     store::expire(&mut tx, workspace, long_ago, FORGOTTEN_AT_ONCE).await?;
                 }
                 tx.commit().await?;

@@ -13,7 +13,6 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
 use kernel::clock::SystemClock;
 use kernel::{Clock as _, Problem, Value, VersionId, WorkflowId, WorkspaceId, codes};
@@ -45,7 +44,7 @@ pub(crate) async fn test(
     uses: Use,
     command: &Test,
 ) -> Result<ExitCode, Problem> {
-    let began = Instant::now();
+    let began = SystemClock.monotonic();
     let place = std::fs::canonicalize(&command.folder)
         .map_err(|error| unreadable(&command.folder, &error))?;
     let files = file::find(&place)?;
@@ -78,12 +77,12 @@ pub(crate) async fn test(
     system.stop().await;
     let reports = reports?;
     if let Some(path) = &command.junit {
-        let xml = report::junit(&reports, began.elapsed());
+        let xml = report::junit(&reports, SystemClock.monotonic() - began);
         std::fs::write(path, xml).map_err(|error| unreadable(path, &error))?;
     }
     match command.json {
         true => terminal::say(report::json(&reports)),
-        false => terminal::put(&report::text(&reports, began.elapsed())),
+        false => terminal::put(&report::text(&reports, SystemClock.monotonic() - began)),
     }
     match report::counts(&reports) {
         (_, 0) => Ok(ExitCode::SUCCESS),
@@ -128,7 +127,7 @@ impl Runner {
         let ids = (WorkspaceId(nil), WorkflowId(nil), VersionId(nil));
         let graph = Graph::build(ids.0, ids.1, ids.2, &document, &self.registry)?;
         for case in &tests {
-            let began = Instant::now();
+            let began = SystemClock.monotonic();
             let mut report = TestReport {
                 name: case.name.clone(),
                 duration_ms: 0.0,
@@ -138,7 +137,7 @@ impl Runner {
             if let Err(problem) = self.case(case, &document, &graph, &mut report).await {
                 report.faults.push(told(&problem));
             }
-            report.duration_ms = began.elapsed().as_secs_f64() * 1_000.0;
+            report.duration_ms = (SystemClock.monotonic() - began).as_secs_f64() * 1_000.0;
             reports.push(report);
         }
         Ok(())

@@ -48,6 +48,12 @@ pub(crate) struct Wanted {
     pub(crate) through_pooler: bool,
 }
 
+/// The secrets of a test, under a key of its own.
+fn vault_of(database: &db::Database) -> vault::Vault {
+    let key = vault::SealingKey::of_text(&Secret::new("5e".repeat(32))).unwrap();
+    vault::Vault::new(database.clone(), key)
+}
+
 impl App {
     pub(crate) async fn new() -> Self {
         Self::with(Wanted::default()).await
@@ -77,8 +83,7 @@ impl App {
         let registry = Arc::new(nodes::registry());
         let catalog = Catalog::new(database.clone(), Arc::clone(&registry));
         let (engine, running) = engine::start(&database, &catalog).await;
-        let sealing = vault::SealingKey::of_text(&Secret::new("5e".repeat(32))).unwrap();
-        let vault = vault::Vault::new(database.clone(), sealing);
+        let vault = vault_of(&database);
         let parts = HookParts {
             database: database.clone(),
             catalog: catalog.clone(),
@@ -114,15 +119,11 @@ impl App {
             clock,
             dice,
             version: "0.0.0",
-        });
-        let server = server?;
+        })?;
         let listener = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "held by the test's app, which waits for its end"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "held by the app, which waits for its end")]
         let served = tokio::spawn(server.run(listener, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Ok(Self {

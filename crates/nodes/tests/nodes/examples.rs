@@ -1,5 +1,7 @@
 //! The examples of every node type do what they say.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
