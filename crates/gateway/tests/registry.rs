@@ -1,5 +1,7 @@
 //! Every function of the program, held to what all of them promise.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 mod support;
 
 use function::{BodyArgument, Function, Kind};
