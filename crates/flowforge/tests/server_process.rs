@@ -1,5 +1,7 @@
 //! `flowforge up` as a process: its start, its neighbours, its end by any signal.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 mod support;
 
 use std::os::unix::fs::PermissionsExt as _;
