@@ -174,7 +174,7 @@ async fn versions_of_5_000_nodes_are_compared_in_time_that_grows_with_their_size
     put(&owner, &path, &chain(5_000, 1)).await;
     let began = SystemClock.monotonic();
     let diff = owner.get(&format!("{path}/diff")).await.expect(200).json;
-    let took = (SystemClock.monotonic() - began);
+    let took = SystemClock.monotonic() - began;
     assert_eq!(diff["nodes_changed"].as_array().unwrap().len(), 4_999);
     assert_eq!(diff["nodes_changed"][4_998]["changes"][0]["new"], 5_000);
     assert_eq!(diff["connections_added"], json!([]));
