@@ -140,7 +140,7 @@ fn redacted(old: &RunState) -> Problem {
 }
 
 /// A node, and where each of its inputs came from.
-type Reached = (u32, Arc<[Option<Source>]>);
+type Provenance = (u32, Arc<[Option<Source>]>);
 
 /// The beginning of the new run, as it is worked out.
 struct Repeating<'a> {
@@ -149,7 +149,7 @@ struct Repeating<'a> {
     /// For each node of the new graph the same one of the old, if it is unchanged.
     nodes: Vec<Option<u32>>,
     /// Activations of the old run by node (the old one's) and where their inputs came from.
-    known: HashMap<Reached, VecDeque<ActivationId>>,
+    known: HashMap<Provenance, VecDeque<ActivationId>>,
     /// For outputs that were taken over, by node and number: their number in the old run.
     taken: HashMap<(u32, u32), u32>,
     records: Vec<Record>,

@@ -93,13 +93,13 @@ pub struct Failure {
     pub node: Option<String>,
 }
 
-/// Candidates from `$driver`, in the order of their ids, each with what it is compared by. `$2` and
+/// Candidates from the pieces of `$driver`, in the order of their ids, each with what it is compared by. `$2` and
 /// `$3`: ids between which to look; `$4`: how many; `$5` workflow, `$6` states, `$7` labels, `$8` text,
 /// each a filter unless null; `$9`: the label to go by; `$10` and `$11`: whether live and finished runs
 /// are wanted; `$12`: started then or later; `$13`: started before. The limit of the failure keeps it a
 /// look by the run's own key: without it all of the workspace's may be read for a join.
 macro_rules! search {
-    ($name:literal, $driver:literal, $order:literal) => {
+    ($name:literal, $order:literal, $($driver:literal),+) => {
         sql!(
             $name,
             reads(runs, history, run_labels, run_failures),
@@ -120,7 +120,7 @@ macro_rules! search {
             ),
             concat!(
                 "WITH seen AS MATERIALIZED (",
-                $driver,
+                $($driver,)+
                 " ORDER BY run_id ",
                 $order,
                 " LIMIT $4)
@@ -155,18 +155,24 @@ ORDER BY s.run_id ",
     };
 }
 
+/// Live and finished runs each come in order and no more than wanted, so that what is put in order
+/// together is little: the planner would gather and sort a union as a whole.
 macro_rules! by_all {
     ($name:literal, $order:literal) => {
         search!(
             $name,
+            $order,
             "SELECT * FROM (
-    SELECT id AS run_id, NULL::int2 AS class, NULL::date AS day FROM forge.runs
-    WHERE workspace_id = $1 AND id > $2 AND id < $3 AND $10
+    (SELECT id AS run_id, NULL::int2 AS class, NULL::date AS day FROM forge.runs
+    WHERE workspace_id = $1 AND id > $2 AND id < $3 AND $10 ORDER BY id ",
+            $order,
+            " LIMIT $4)
     UNION ALL
-    SELECT run_id, class, day FROM forge.history
-    WHERE workspace_id = $1 AND run_id > $2 AND run_id < $3 AND $11
-) run",
-            $order
+    (SELECT run_id, class, day FROM forge.history
+    WHERE workspace_id = $1 AND run_id > $2 AND run_id < $3 AND $11 ORDER BY run_id ",
+            $order,
+            " LIMIT $4)
+) run"
         )
     };
 }
@@ -175,9 +181,9 @@ macro_rules! by_label {
     ($name:literal, $order:literal) => {
         search!(
             $name,
+            $order,
             "SELECT run_id, class, day FROM forge.run_labels
-    WHERE workspace_id = $1 AND label = $9 AND run_id > $2 AND run_id < $3",
-            $order
+    WHERE workspace_id = $1 AND label = $9 AND run_id > $2 AND run_id < $3"
         )
     };
 }
@@ -186,9 +192,9 @@ macro_rules! by_failure {
     ($name:literal, $order:literal) => {
         search!(
             $name,
+            $order,
             "SELECT run_id, class, day FROM forge.run_failures
-    WHERE workspace_id = $1 AND run_id > $2 AND run_id < $3",
-            $order
+    WHERE workspace_id = $1 AND run_id > $2 AND run_id < $3"
         )
     };
 }
