@@ -28,7 +28,7 @@ fn webhook_asks_for_what_it_says_and_refuses_what_could_not_be_checked() {
 /// Every fault is at its place and in these words.
 fn all_refused(cases: impl IntoIterator<Item = (Value, &'static str, &'static str)>) {
     for (mut parameters, pointer, says) in cases {
-        parameters.as_object_mut().unwrap().insert("path".to_owned(), "a".into());
+        parameters.as_object_mut().expect("an object").insert("path".to_owned(), "a".into());
         refused("core.webhook", parameters, pointer, says);
     }
 }
