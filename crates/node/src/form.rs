@@ -223,7 +223,11 @@ impl<'a> Maker<'a> {
             fields.push(Field {
                 name: name.clone(),
                 label: label(name),
-                help: text(property, "description"),
+                help: match text(property, "description") {
+                    // The text of an externally tagged variant stands on the variant.
+                    none if none.is_empty() => text(schema, "description"),
+                    help => help,
+                },
                 required: is_required(name),
                 default: property.get("default").filter(|value| !value.is_null()).cloned(),
                 expression: property.to_string().contains(&format!("\"{EXPRESSION_KEY}\"")),

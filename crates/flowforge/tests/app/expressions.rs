@@ -60,7 +60,7 @@ async fn a_fault_is_told_with_its_place_and_no_expression_harms_the_member(app: 
     let run = run(app).await;
     let of = |expression: &str| json!({ "run_id": run, "node": "Twice", "expression": expression });
     for (expression, code, character) in [
-        ("={{ 1 + }}", "expression.invalid", json!(9)),
+        ("={{ 1 + }}", "expression.invalid", json!(8)),
         ("1 +* 2", "expression.invalid", json!(4)),
         ("=a {{ b", "expression.invalid", json!(4)),
         ("$('Nowhere').item", "expression.failed", Value::Null),
