@@ -397,6 +397,9 @@ async fn every_read_has_an_entity_tag_and_is_not_sent_twice() {
 async fn reads_have_entity_tags(app: App) {
     let yaml = "format: 1\nname: Read\nnodes: [{ name: Spare, type: core.manual }]\n";
     let id = app.publish(yaml).await;
+    // Whether a call was heard can be read once one is waited for.
+    let listen = app.owner(Method::POST, &format!("/v1/workflows/{id}/hooks/listen"));
+    expect(listen, StatusCode::OK).await;
     for function in gateway::functions().iter().filter(|f| f.method == function::Method::Get) {
         let path = path(function);
         let at = match function.path.contains("{workflow_id}") {
