@@ -188,7 +188,10 @@ impl<'a> Maker<'a> {
             return Form { fields: self.fields(schema, name, None), ..Form::default() };
         };
         let Some(tag) = variants.iter().find_map(tag_of).map(|(tag, _)| tag) else {
-            return Form::default();
+            // One of these parameters is given; which one says what is meant.
+            let one_of = variants.iter().flat_map(|variant| self.fields(variant, name, None));
+            let fields = one_of.map(|field| Field { required: false, ..field }).collect();
+            return Form { fields, ..Form::default() };
         };
         let mut default = None;
         let of = variants

@@ -250,10 +250,8 @@ fn every_form_shows_every_parameter_and_takes_its_own_defaults() {
             for (parameter, property) in object["properties"].as_object().into_iter().flatten() {
                 let there = shown.contains(&format!("\"name\":\"{parameter}\""));
                 assert!(there, "{name}: the form lacks {parameter}: {shown}");
-                assert!(
-                    property.get("const").is_some() || property.get("description").is_some(),
-                    "{name}.{parameter}"
-                );
+                let told = property.get("description").or(object.get("description")).is_some();
+                assert!(property.get("const").is_some() || told, "{name}.{parameter}");
             }
         }
         let inner = form.forms.values().chain([&form.form]);
