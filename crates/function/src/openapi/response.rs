@@ -50,8 +50,8 @@ const STATUSES: &[(u16, &str, &str)] = &[
 pub(super) fn statuses(function: &Function) -> Vec<u16> {
     let mut statuses = vec![400, 401, 403, 406, 414, 422, 429, 431, 500, 503, 504];
     let body = !matches!(function.body, BodyArgument::None);
-    // What a path or a filter names may not be there.
-    if function.path_schema.is_some() || function.query_schema.is_some() {
+    // What a path, a filter or a body names may not be there.
+    if function.path_schema.is_some() || function.query_schema.is_some() || body {
         statuses.push(404);
     }
     if body {
