@@ -1,7 +1,5 @@
 //! The data path through PgBouncer in transaction mode.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
-
 use db::testing::{self, Pooler};
 use db::{Columns, Identity, Statement};
 use kernel::WorkspaceId;

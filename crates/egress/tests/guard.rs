@@ -358,9 +358,9 @@ async fn a_port_where_nobody_listens_and_a_name_that_does_not_exist_are_failures
 
 #[tokio::test]
 async fn a_certificate_nobody_vouches_for_is_refused_and_one_of_a_named_authority_is_not() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates");
-    let chain = CertificateDer::pem_file_iter(format!("{folder}/server.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(format!("{folder}/server.key")).unwrap();
+    let folder = checkout::path("crates/egress/tests/certificates");
+    let chain = CertificateDer::pem_file_iter(folder.join("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
     let config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain.map(Result::unwrap).collect(), key)
@@ -371,7 +371,7 @@ async fn a_certificate_nobody_vouches_for_is_refused_and_one_of_a_named_authorit
     let problem = ask(allowing(&["localhost"]), &url).await.unwrap_err();
     assert_eq!(problem.code, codes::HTTP_FAILED);
     assert!(problem.detail.to_lowercase().contains("certificate"), "{}", problem.detail);
-    let authority = std::fs::read_to_string(format!("{folder}/authority.pem")).unwrap();
+    let authority = std::fs::read_to_string(folder.join("authority.pem")).unwrap();
     let settings = EgressSettings { certificates: vec![authority], ..allowing(&["localhost"]) };
     assert_eq!(&ask(settings, &url).await.unwrap().body[..], b"over TLS");
 }

@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -13,13 +12,9 @@ use tokio::process::Command;
 const FUZZ_WITHIN: Duration = Duration::from_secs(300);
 const BROWSE_WITHIN: Duration = Duration::from_secs(120);
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 /// The Python with the packages of tools/requirements.txt.
 async fn python() -> String {
-    let made = Command::new(root().join("tools/python")).output().await;
+    let made = Command::new(checkout::root().join("tools/python")).output().await;
     let made = made.expect("the script can be started");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     String::from_utf8_lossy(&made.stdout).trim().to_owned()
@@ -56,7 +51,7 @@ async fn the_documentation_page_works_in_a_browser() {
     let server = Server::up(&folder).await;
     let mut browse = Command::new("node");
     browse
-        .arg(root().join("tests/pages/docs.mjs"))
+        .arg(checkout::root().join("tests/pages/docs.mjs"))
         .arg(format!("http://{}", server.address))
         .arg(server.owner_key());
     // `FLOWFORGE_PICTURES=folder` keeps what the browser saw.
@@ -88,7 +83,7 @@ async fn the_server_keeps_what_its_document_promises_whatever_is_sent() {
     for (choose, key, seconds) in runs {
         let mut fuzz = Command::new(&python);
         fuzz.args(["-m", "schemathesis.cli", "--config-file"])
-            .arg(root().join("tests/schemathesis.toml"))
+            .arg(checkout::root().join("tests/schemathesis.toml"))
             .args(["run", "--max-time", seconds, choose, "revoke_api_key"])
             .arg(format!("http://{}/v1/openapi.json", server.address))
             .env("FLOWFORGE_API_KEY", key)

@@ -182,11 +182,11 @@ async fn a_benchmark_reports_the_fields_of_its_contract() {
 #[tokio::test]
 async fn the_demonstration_runs_to_its_end_and_leaves_nothing_behind() {
     let folder = Folder::new("demo");
-    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let examples = checkout::path("examples");
     let temporary = folder.path().join("temporary");
     std::fs::create_dir(&temporary).unwrap();
     let mut command = flowforge(&folder);
-    command.args(["demo", "--examples", examples]).env("TMPDIR", &temporary);
+    command.args(["demo", "--examples"]).arg(examples).env("TMPDIR", &temporary);
     let shown = output(&mut command).await;
     let text = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.status.success(), "{text}\n{}", complaint(&shown));
@@ -241,19 +241,16 @@ async fn every_function_can_be_called_from_the_command_line() {
     server.end(Signal::SIGTERM).await;
 }
 
-/// The examples' folder of this checkout.
-fn examples() -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
-}
-
 #[tokio::test]
 async fn the_tests_of_every_example_pass_and_leave_nothing_behind() {
     let folder = Folder::new("test-examples");
     let mut command = flowforge(&folder);
-    let tested = output(command.arg("test").arg(examples()).args(["--junit", "report.xml"])).await;
+    let tested =
+        output(command.arg("test").arg(checkout::path("examples")).args(["--junit", "report.xml"]))
+            .await;
     assert!(tested.status.success(), "{}", complaint(&tested));
     let text = String::from_utf8_lossy(&tested.stdout);
-    for entry in std::fs::read_dir(examples()).unwrap() {
+    for entry in std::fs::read_dir(checkout::path("examples")).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
         if let Some(stem) = name.strip_suffix(".yaml") {
             assert!(
@@ -336,14 +333,8 @@ async fn a_folder_of_workflows_goes_out_and_comes_in_again() {
 
 #[test]
 fn the_schema_of_tests_contract_has_not_drifted() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let path = path.join("../../contracts/test.schema.json");
     let program = std::process::Command::new(env!("CARGO_BIN_EXE_flowforge"));
     let printed = { program }.arg("test-schema").output().unwrap();
     let now = String::from_utf8(printed.stdout).unwrap();
-    if std::env::var_os("UPDATE_CONTRACTS").is_some() {
-        std::fs::write(&path, &now).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(committed, now, "run `cargo xtask contracts` and look at the difference");
+    checkout::assert_current("contracts/test.schema.json", &now);
 }

@@ -26,7 +26,6 @@ use tokio::sync::Semaphore;
 use workflow::Document;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_flowforge");
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
 const FINAL: [&str; 3] = ["succeeded", "failed", "cancelled"];
 
 /// The first time a point is reached is where runs begin; the later ones are in their middle.
@@ -300,7 +299,7 @@ fn run_points() -> impl Iterator<Item = &'static &'static str> {
 }
 
 fn examples() -> Vec<Example> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(EXAMPLES)
+    let mut files: Vec<PathBuf> = std::fs::read_dir(checkout::path("examples"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
@@ -353,7 +352,7 @@ impl World {
         let start = Start::new(PROGRAM, &folder).env("DATABASE_URL", &database.url("forge_login"));
         let data = folder.join("files/data");
         std::fs::create_dir_all(&data).unwrap();
-        for entry in std::fs::read_dir(Path::new(EXAMPLES).join("data")).unwrap() {
+        for entry in std::fs::read_dir(checkout::path("examples/data")).unwrap() {
             let entry = entry.unwrap();
             std::fs::copy(entry.path(), data.join(entry.file_name())).unwrap();
         }
@@ -399,8 +398,7 @@ impl World {
 
 /// Stores and publishes the workflow and the one it may call; gives its id.
 async fn publish(owner: &Actor, example: &Example) -> String {
-    let called = std::fs::read_to_string(Path::new(EXAMPLES).join("price-of-an-order-line.yaml"));
-    let called = called.unwrap();
+    let called = checkout::text("examples/price-of-an-order-line.yaml");
     let is_called = example.file == "price-of-an-order-line.yaml";
     let mut id = String::new();
     for text in [&called, &example.text].into_iter().skip(usize::from(is_called)) {

@@ -1,7 +1,6 @@
 //! `docs/guide/nodes.md` is made from the node types themselves; this makes it, and finds its drift.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 const OPENING: &str = "\
 # Nodes
@@ -17,13 +16,7 @@ run only after everything before them in their run is durable.
 
 #[test]
 fn the_manual_of_the_nodes_contract_has_not_drifted() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/nodes.md");
-    let now = manual();
-    if std::env::var_os("UPDATE_CONTRACTS").is_some() {
-        std::fs::write(&path, &now).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(committed, now, "run `cargo xtask contracts` and look at the difference");
+    checkout::assert_current("docs/guide/nodes.md", &manual());
 }
 
 fn manual() -> String {

@@ -136,7 +136,6 @@ mod tests {
 
     #[test]
     fn the_contract_of_error_codes_is_what_the_table_says() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/errors.json");
         let rows: Vec<_> = codes::ALL
             .iter()
             .map(|row| {
@@ -147,13 +146,6 @@ mod tests {
             })
             .collect();
         let written = serde_json::to_string_pretty(&rows).unwrap() + "\n";
-        if std::env::var_os("UPDATE_CONTRACTS").is_some() {
-            std::fs::write(path, &written).unwrap();
-        }
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            committed == written,
-            "contracts/errors.json is not what the table says: run `cargo xtask contracts`"
-        );
+        checkout::assert_current("contracts/errors.json", &written);
     }
 }

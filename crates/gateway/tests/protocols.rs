@@ -138,7 +138,7 @@ async fn an_http2_connection_without_requests_is_closed() {
 }
 
 fn certificates(of: &str, authority: &str) -> (PathBuf, Certificate) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of);
+    let folder = checkout::path("crates").join(of);
     let authority = std::fs::read(folder.join(authority)).unwrap();
     (folder, Certificate::from_pem(&authority).unwrap())
 }

@@ -200,8 +200,11 @@ mod tests {
 
     const TYPE: &str = "multipart/form-data; boundary=xx";
 
-    /// Name, file name and data of every part, with the body cut into pieces of `size` bytes.
-    fn parts(body: &[u8], size: usize) -> Result<Vec<(String, Option<String>, Vec<u8>)>, Problem> {
+    /// Name, file name and data.
+    type Part = (String, Option<String>, Vec<u8>);
+
+    /// Every part, with the body cut into pieces of `size` bytes.
+    fn parts(body: &[u8], size: usize) -> Result<Vec<Part>, Problem> {
         let pieces: Vec<_> =
             body.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         let read = async {

@@ -3,14 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kernel::{VersionId, WorkflowId, WorkspaceId};
 use uuid::Uuid;
 use workflow::{Document, Graph, validate};
 
 fn examples() -> Vec<(PathBuf, String)> {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples"));
+    let folder = checkout::path("examples");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut examples: Vec<_> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
@@ -49,8 +49,7 @@ fn every_example_survives_being_written_anew() {
 
 #[test]
 fn every_example_says_what_it_is_for_and_stands_in_the_list() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/README.md");
-    let list = fs::read_to_string(folder).unwrap();
+    let list = checkout::text("examples/README.md");
     for (path, text) in examples() {
         let document = Document::from_yaml(&text).unwrap();
         assert!(document.description.len() > 20, "{path:?}");

@@ -8,7 +8,7 @@ use crate::workspace;
 
 /// Checks every package of the build against the policy.
 pub(crate) fn run() -> Result<()> {
-    let policy = Policy::read(&std::fs::read_to_string(workspace::root().join("deny.toml"))?)?;
+    let policy = Policy::read(&std::fs::read_to_string(checkout::root().join("deny.toml"))?)?;
     let packages = packages(&workspace::dependency_lines()?);
     let findings = policy.findings(&packages);
     for finding in &findings {

@@ -316,16 +316,8 @@ mod tests {
 
     #[test]
     fn the_openapi_contract_is_what_the_functions_say() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/openapi.json");
         let document = gateway::document(&functions(), env!("CARGO_PKG_VERSION"));
         let written = serde_json::to_string_pretty(&document).unwrap() + "\n";
-        if std::env::var_os("UPDATE_CONTRACTS").is_some() {
-            std::fs::write(path, &written).unwrap();
-        }
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            committed == written,
-            "contracts/openapi.json is not what the functions say: run `cargo xtask contracts`"
-        );
+        checkout::assert_current("contracts/openapi.json", &written);
     }
 }

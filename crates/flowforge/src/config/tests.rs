@@ -175,19 +175,10 @@ fn every_setting_says_what_it_is_for() {
 
 #[test]
 fn the_contract_of_the_configuration_has_not_drifted() {
-    compare("contracts/config.schema.json", &Config::schema_text());
+    checkout::assert_current("contracts/config.schema.json", &Config::schema_text());
 }
 
 #[test]
 fn the_manual_of_the_contract_has_not_drifted() {
-    compare("docs/guide/configuration.md", &Config::manual());
-}
-
-fn compare(committed: &str, now: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(committed);
-    if std::env::var_os("UPDATE_CONTRACTS").is_some() {
-        std::fs::write(&path, now).unwrap();
-    }
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, now, "run `cargo xtask contracts` and look at the difference of {committed}");
+    checkout::assert_current("docs/guide/configuration.md", &Config::manual());
 }

@@ -4,7 +4,6 @@ use futures::SinkExt as _;
 use serde_json::{Value, json};
 use testkit::TestApp;
 
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
 const SQL: &str = include_str!("../../../workflow/tests/reference/quakes_reference.sql");
 
 /// The two files, as the workflow and as PostgreSQL see them.
@@ -15,7 +14,7 @@ struct Data {
 
 impl Data {
     fn of_examples() -> Self {
-        let read = |name| std::fs::read_to_string(format!("{EXAMPLES}/data/{name}")).unwrap();
+        let read = |name| checkout::text(format!("examples/data/{name}"));
         Self { earthquakes: read("earthquakes.json"), airports: read("airports.csv") }
     }
 
@@ -23,8 +22,7 @@ impl Data {
     async fn publish(&self, app: &TestApp) {
         app.write_file("data/earthquakes.json", &self.earthquakes);
         app.write_file("data/airports.csv", &self.airports);
-        let path = format!("{EXAMPLES}/quakes-near-airports.yaml");
-        app.publish(&std::fs::read_to_string(path).unwrap()).await;
+        app.publish(&checkout::text("examples/quakes-near-airports.yaml")).await;
     }
 
     /// `{totals, groups}` as PostgreSQL works it out.

@@ -1,13 +1,10 @@
 //! The main example's answer, worked out by PostgreSQL alone.
 
-use std::fs;
-
 use db::Client;
 use db::testing::TestDatabase;
 use futures::SinkExt;
 use kernel::Value;
 
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data");
 const QUERY: &str = include_str!("quakes_reference.sql");
 
 /// A connection that has the airports at hand.
@@ -29,9 +26,9 @@ impl Reference {
         let copy = "COPY reference_airports FROM STDIN (FORMAT csv, HEADER)";
         let sink = client.copy_in::<_, bytes::Bytes>(copy).await.unwrap();
         let mut sink = std::pin::pin!(sink);
-        sink.send(fs::read(format!("{DATA}/airports.csv")).unwrap().into()).await.unwrap();
+        sink.send(checkout::text("examples/data/airports.csv").into()).await.unwrap();
         sink.close().await.unwrap();
-        let feed = fs::read_to_string(format!("{DATA}/earthquakes.json")).unwrap();
+        let feed = checkout::text("examples/data/earthquakes.json");
         Self { client, feed }
     }
 

@@ -21,9 +21,6 @@ use uuid::Uuid;
 use workflow::service::{self, Author, Incoming, Release, Strictness};
 use workflow::{Catalog, Document, Graph, Publishing};
 
-/// The folder of the examples.
-pub(crate) const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
-
 /// Everything a run needs.
 pub(crate) struct World {
     pub(crate) test: TestDatabase,
@@ -65,7 +62,7 @@ impl World {
 
     /// Saves and publishes an example.
     pub(crate) async fn publish(&self, file: &str) -> Arc<Graph> {
-        let text = std::fs::read_to_string(Path::new(EXAMPLES).join(file)).unwrap();
+        let text = checkout::text(Path::new("examples").join(file));
         let document = Document::from_yaml(&text).unwrap();
         let incoming = Incoming { document, source: None, notes: Vec::new() };
         let (workspace, publishing) = (self.workspace, &self.publishing);
@@ -127,7 +124,7 @@ async fn parts(test: &TestDatabase, catalog: &Catalog) -> (Member, Flusher, Part
         Flusher::start(database.clone(), member.id(), settings, own_clock, own_dice).unwrap();
     let folder = std::env::temp_dir().join(format!("flowforge-examples-{}", member.id()));
     std::fs::create_dir_all(folder.join("data")).unwrap();
-    for entry in std::fs::read_dir(Path::new(EXAMPLES).join("data")).unwrap() {
+    for entry in std::fs::read_dir(checkout::path("examples/data")).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), folder.join("data").join(entry.file_name())).unwrap();
     }

@@ -14,7 +14,7 @@ use std::fmt;
 
 use anyhow::{Result, ensure};
 
-use crate::{licences, workspace};
+use crate::licences;
 use tree::Tree;
 
 pub(crate) use ratchet::Ratchet;
@@ -45,7 +45,7 @@ impl fmt::Display for Finding {
 
 /// Checks every rule and prints what is broken.
 pub(crate) fn run(ratchet: Ratchet) -> Result<()> {
-    let tree = Tree::of_git(&workspace::root())?;
+    let tree = Tree::of_git(&checkout::root())?;
     let mut findings = findings(&tree);
     findings.extend(ratchet::check(&tree, licences::duplicate_count()?, ratchet)?);
     findings.sort();

@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result};
 
 use super::Finding;
 use super::tree::{Tree, is_test_file, test_lines};
-use crate::workspace;
 
 const FILE: &str = "crates/xtask/ratchet.toml";
 
@@ -35,7 +34,7 @@ pub(super) fn check(tree: &Tree, duplicates: usize, ratchet: Ratchet) -> Result<
         }
     }
     if ratchet == Ratchet::Lower {
-        std::fs::write(workspace::root().join(FILE), lowered).with_context(|| FILE.to_owned())?;
+        std::fs::write(checkout::root().join(FILE), lowered).with_context(|| FILE.to_owned())?;
     }
     Ok(findings)
 }
