@@ -67,6 +67,8 @@ pub(crate) struct Cell {
     pub(crate) answer: Option<AnswerSender>,
     /// Those who asked for its end and wait until that is durable.
     pub(crate) cancellers: Vec<oneshot::Sender<()>>,
+    /// Those who said what became of an effect, and the position that makes it durable.
+    pub(crate) answered: Vec<(u64, oneshot::Sender<bool>)>,
     /// Position after which the reply may be told.
     pub(crate) reply_after: Option<u64>,
     /// Fires when the run ends, for everything it still has under way.
@@ -190,6 +192,8 @@ impl Cell {
                 self.stage = Stage::Ending;
                 return Next::Forget;
             }
+            // Only its start tells whether another run has the key.
+            (Stage::New, true) if crate::calls::must_tell_error_workflow(self) => self.start(),
             (Stage::New, true) => self.whole(),
             (Stage::New, false) if self.must_write() => self.start(),
             (Stage::New, false) => return Next::Rest,
@@ -229,6 +233,11 @@ impl Cell {
             marks: self.marks(&op),
             op,
         }))
+    }
+
+    /// Whether another run may have the key: nothing may come of this one before that is known.
+    pub(crate) fn may_be_duplicate(&self) -> bool {
+        self.stage == Stage::New && self.state.start.key.is_some()
     }
 
     fn has_orphans(&self) -> bool {
@@ -355,6 +364,15 @@ impl Cell {
         let paths = &self.graph().settings.redact;
         let over = self.state.status.is_final() && self.state.start.parent.is_none();
         if over { Redaction(paths).history(records) } else { records }
+    }
+
+    /// Tells those whose answers are durable.
+    pub(crate) fn acknowledge_answers(&mut self) {
+        let durable = self.durable;
+        for (_, answered) in self.answered.extract_if(.., |(after, _)| *after <= durable) {
+            // It may have lost patience.
+            let _ = answered.send(true);
+        }
     }
 
     /// Tells the caller, if it still waits for this and it is durable.

@@ -11,6 +11,7 @@ use kernel::{Clock, Dice, Problem, RunId, WorkspaceId, codes};
 use node::Services;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use workflow::Graph;
 
 use crate::breadcrumb::{Breadcrumbs, Suspect};
@@ -101,6 +102,10 @@ pub(crate) struct Shared {
     pub(crate) held_bytes: AtomicUsize,
     /// Places of called runs under way.
     pub(crate) calls: Arc<Semaphore>,
+    /// Whether runs of other members are being taken over.
+    pub(crate) recovering: AtomicBool,
+    /// One token for each node whose effects are being sent.
+    pub(crate) effects: TaskTracker,
     workers: Vec<mpsc::UnboundedSender<Command>>,
     closed: AtomicBool,
 }
@@ -130,6 +135,8 @@ impl Engine {
             live: AtomicUsize::new(0),
             held_bytes: AtomicUsize::new(0),
             calls: Arc::new(Semaphore::new(settings.calls_max.max(1))),
+            recovering: AtomicBool::new(false),
+            effects: TaskTracker::new(),
             statistics: Statistics::default(),
             closed: AtomicBool::new(false),
             pulses: channels.iter().map(|_| AtomicU64::new(monotonic_ms(&*clock))).collect(),
@@ -193,7 +200,10 @@ impl Engine {
     }
 
     /// Says what became of an effect that may have run before a crash; false when the node does not
-    /// ask.
+    /// ask. What was said is durable then; only a process that dies after `Retry`, before the effect
+    /// has been answered, asks anew, for it may have happened once more.
+    ///
+    /// Errors: `server.overloaded` when the run leaves this member meanwhile.
     pub async fn answer(
         &self,
         workspace: WorkspaceId,
@@ -204,7 +214,10 @@ impl Engine {
         let (reply, answered) = oneshot::channel();
         let node = node.to_owned();
         self.shared.send(run, Command::Answer { workspace, run, node, decision, reply });
-        Ok(answered.await.unwrap_or(false))
+        answered.await.map_err(|_| {
+            let detail = "The run is being taken over by another member; answer again in a moment.";
+            overloaded(detail.to_owned())
+        })
     }
 
     /// A run as it is now; `None` if the workspace has no such run (any more).
@@ -248,9 +261,19 @@ impl Engine {
         self.shared.timers.iter().map(|timers| timers.load(Ordering::Relaxed)).sum()
     }
 
-    /// Lets nothing more in.
+    /// Lets nothing more in, and lets no run send anything more.
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits, once closed, until what is being sent is answered, and says whether that came in time.
+    /// The answers are on their way to the journal then.
+    pub async fn drain(&self, within: Duration) -> bool {
+        self.shared.effects.close();
+        let drained = tokio::time::timeout(within, self.shared.effects.wait()).await.is_ok();
+        // Whatever the workers were told before this has been dealt with when they reply to it.
+        self.shared.missing(Vec::new()).await;
+        drained
     }
 
     /// Makes the workers look at the clock: for tests that move it.
@@ -350,12 +373,21 @@ impl Shared {
         RunId::new(&*self.clock, &*self.dice)
     }
 
-    /// How many parked runs may be taken up.
+    /// How many runs may be taken up that are not in memory.
     pub(crate) fn room(&self) -> usize {
         if self.closed.load(Ordering::Relaxed) {
             return 0;
         }
+        if self.held_bytes.load(Ordering::Relaxed) >= self.settings.memory_bytes_max {
+            return 0;
+        }
         self.settings.runs_max.saturating_sub(self.live.load(Ordering::Relaxed))
+    }
+
+    /// Whether effects may be sent: not while the member may have been taken for dead, and none anew
+    /// once it is about to stop.
+    pub(crate) fn may_start_effects(&self) -> bool {
+        self.member.may_start_effects() && !self.closed.load(Ordering::Relaxed)
     }
 
     fn admit(&self) -> Result<(), Problem> {

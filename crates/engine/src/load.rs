@@ -1,6 +1,7 @@
 //! Reading runs back: for a look, for their callers, and to go on with them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,14 +36,22 @@ pub(crate) async fn load(
     run: RunId,
 ) -> Result<Option<Loaded>, Problem> {
     let Some(record) = shared.store.find(workspace, run).await? else { return Ok(None) };
-    let state = match record {
-        RunRecord::Finished(run) => finished(shared, run).await?,
+    Ok(Some(Loaded { state: read(shared, workspace, record).await? }))
+}
+
+/// The state that a record and its journal tell of.
+async fn read(
+    shared: &Shared,
+    workspace: WorkspaceId,
+    record: RunRecord,
+) -> Result<RunState, Problem> {
+    match record {
+        RunRecord::Finished(run) => finished(shared, run).await,
         RunRecord::Live(live) => {
             let texts = journal(shared, &live).await?.texts;
-            state(run, &plan(shared, workspace, live.version).await?, &texts)?
+            state(live.run, &plan(shared, workspace, live.version).await?, &texts)
         }
-    };
-    Ok(Some(Loaded { state }))
+    }
 }
 
 /// The last state of a finished run.
@@ -51,13 +60,24 @@ pub(crate) async fn finished(shared: &Shared, run: FinishedRun) -> Result<RunSta
     state(run.run, &plan(shared, run.workspace, run.version).await?, &texts)
 }
 
-/// Takes over the runs of fenced members and hands them to the workers; says how many.
+/// Takes over runs of fenced members, as many as there is room for, and hands them to the workers;
+/// says how many. To be called again and again: there may be more, or more room.
 ///
-/// Suspects come first and one after another, so that the next death tells which of them it was.
+/// Suspects come first and one after another, so that the next death tells which of them it was:
+/// those that died alone before, then the others in random order, until [`ALONE_LOOKS`] are used up.
+/// What is left then goes on beside the rest, and gets its turn alone after the next death.
 pub(crate) async fn recover(shared: &Shared, suspects: &[Suspect]) -> Result<usize, Problem> {
+    shared.recovering.store(true, Ordering::Relaxed);
+    let recovered = take_over(shared, suspects).await;
+    shared.recovering.store(false, Ordering::Relaxed);
+    recovered
+}
+
+async fn take_over(shared: &Shared, suspects: &[Suspect]) -> Result<usize, Problem> {
     let mut taken = Vec::new();
     loop {
-        let some = shared.store.take_over(TAKE_AT_ONCE).await?;
+        let room = shared.room().saturating_sub(taken.len());
+        let some = shared.store.take_over(room.min(TAKE_AT_ONCE as usize) as u32).await?;
         if some.is_empty() {
             break;
         }
@@ -65,12 +85,20 @@ pub(crate) async fn recover(shared: &Shared, suspects: &[Suspect]) -> Result<usi
     }
     let count = taken.len();
     let suspect = |run: RunId| suspects.iter().find(|suspect| suspect.run == run);
-    let (suspected, others): (Vec<_>, Vec<_>) =
+    let (mut suspected, others): (Vec<_>, Vec<_>) =
         taken.into_iter().partition(|live| suspect(live.run).is_some());
+    suspected.sort_by_cached_key(|live| {
+        let deaths = suspect(live.run).map_or(0, |suspect| suspect.solo_deaths);
+        (std::cmp::Reverse(deaths), shared.dice.next_u64())
+    });
+    let mut looks = ALONE_LOOKS;
     for live in suspected {
         let (workspace, run) = (live.workspace, live.run);
-        if hand_over(shared, live, suspect(run)).await {
-            watch_suspect(shared, workspace, run).await;
+        let about = suspect(run);
+        let died_alone = about.is_some_and(|suspect| suspect.solo_deaths > 0);
+        if hand_over(shared, live, about).await {
+            let patience = looks.min(if died_alone { SUSPECT_LOOKS } else { 1 });
+            looks -= watch_suspect(shared, workspace, run, patience).await;
         }
     }
     let take = |live| async move {
@@ -119,19 +147,26 @@ pub(crate) async fn wake_due(shared: &Shared) -> Result<(), Problem> {
 /// Journals read at the same time.
 const READ_AT_ONCE: usize = 32;
 
-/// Waits until a suspect has ended, come to wait, or executed for a while without harm.
-async fn watch_suspect(shared: &Shared, workspace: WorkspaceId, run: RunId) {
+/// Waits until a suspect has ended, come to wait, or executed for a while without harm; says how
+/// many times half a second that took.
+async fn watch_suspect(shared: &Shared, workspace: WorkspaceId, run: RunId, patience: u32) -> u32 {
     let nothing = Shown { activations: 0, items_per_output: 0, bytes: 0 };
-    for _ in 0..SUSPECT_LOOKS {
+    for look in 0..patience {
         match shared.view_in_memory(workspace, run, nothing).await {
             Some(view) if view.status == RunStatus::Running => pause(LAST_LOOK).await,
-            Some(_) | None => return shared.breadcrumbs.absolve(run),
+            Some(_) | None => {
+                shared.breadcrumbs.absolve(run);
+                return look;
+            }
         }
     }
+    patience
 }
 
-/// A suspect is watched for so many times half a second.
+/// A suspect that died alone before is watched for so many times half a second.
 const SUSPECT_LOOKS: u32 = 10;
+/// Everybody else waits for suspects so many times half a second at most.
+const ALONE_LOOKS: u32 = 60;
 
 /// Takes up a live run that is ours already; with a problem, to end it because of that.
 pub(crate) async fn take_up(
@@ -306,7 +341,13 @@ pub(crate) async fn answer_of_key(
     let mut wait = FIRST_LOOK;
     for _ in 0..LOOKS_MAX {
         // The key and its run are written by one statement: one that is not there is there no more.
-        let state = load(shared, workspace, run).await?.ok_or_else(gone)?.state;
+        let record = shared.store.find(workspace, run).await?.ok_or_else(gone)?;
+        if when == AnswerWhen::Ended && matches!(record, RunRecord::Live(_)) {
+            pause(wait).await;
+            wait = (wait * 2).min(LAST_LOOK);
+            continue;
+        }
+        let state = read(shared, workspace, record).await?;
         let due = match when {
             AnswerWhen::Started => true,
             AnswerWhen::Replied => state.reply.is_some() || state.status.is_final(),

@@ -34,8 +34,9 @@ const KEY_PAGES: i64 = 1_024;
 /// Answers to idempotency keys deleted in one statement, and statements in one step.
 const ANSWERS: i64 = 5_000;
 const ANSWER_STEPS_MAX: usize = 20;
-/// Blobs deleted in one step.
-const BLOBS: i64 = 500;
+/// Blobs deleted in one statement, and statements in one step: 10 000 blobs a minute.
+const BLOBS: i64 = 100;
+const BLOB_STEPS_MAX: usize = 100;
 /// Live runs checked in one step.
 const SWEEP_RUNS: i64 = 5_000;
 
@@ -109,36 +110,40 @@ impl Maintenance {
     }
 
     /// Does what is due at this time. The first tick does everything; it must be over before the
-    /// first flush of a day that has no partition yet.
+    /// first flush of a day that has no partition yet. A step that fails keeps no other from being
+    /// done.
     ///
     /// # Errors
-    /// The first step's that failed; it is due again at the next tick.
+    /// The first step's that failed; its group is due again at the next tick.
     pub async fn tick(&self, now: Timestamp) -> Result<Report, Problem> {
         let mut progress = self.progress.lock().await;
         let mut report = Report::default();
+        let mut failed = None;
         if is_due(progress.partitions_at, now, PARTITIONS_EVERY) {
-            report.partitions_made = self.add_partitions(now).await?;
-            report.partitions_dropped = self.drop_expired(now).await?;
-            self.forget_members(now).await?;
-            let kept: db::Parameters<'_> = &[&before(now, MINUTES_KEPT), &before(now, HOURS_KEPT)];
-            self.lane.execute(&counts::EXPIRE, kept).await?;
-            progress.partitions_at = Some(now);
+            let mut steps = Steps::default();
+            report.partitions_made = steps.add(self.add_partitions(now).await);
+            report.partitions_dropped = steps.add(self.drop_expired(now).await);
+            steps.add(self.forget_members(now).await);
+            steps.add(self.expire_counts(now).await);
+            steps.end(&mut progress.partitions_at, now, &mut failed);
         }
         if is_due(progress.expiry_at, now, EXPIRY_EVERY) {
-            report.keys_expired = self.expire_keys(&mut progress.key_page, now).await?;
-            report.answers_expired = self.expire_answers(now).await?;
-            self.expire_marks(&mut progress.mark_page, now).await?;
-            report.chunks_expired = self.expire_blobs(now).await?;
-            progress.expiry_at = Some(now);
+            let mut steps = Steps::default();
+            report.keys_expired = steps.add(self.expire_keys(&mut progress.key_page, now).await);
+            report.answers_expired = steps.add(self.expire_answers(now).await);
+            steps.add(self.expire_marks(&mut progress.mark_page, now).await);
+            report.chunks_expired = steps.add(self.expire_blobs(now).await);
+            steps.end(&mut progress.expiry_at, now, &mut failed);
         }
         if is_due(progress.sweep_at, now, SWEEP_EVERY) {
-            report.runs_repaired = self.sweep(&mut progress.swept).await?;
-            report.jobs_returned = self.queue.return_lost().await?;
-            progress.sweep_at = Some(now);
+            let mut steps = Steps::default();
+            report.runs_repaired = steps.add(self.sweep(&mut progress.swept).await);
+            report.jobs_returned = steps.add(self.queue.return_lost().await);
+            steps.end(&mut progress.sweep_at, now, &mut failed);
         }
         metrics::counter!("flowforge_engine_runs_repaired_total")
             .increment(report.runs_repaired.unsigned_abs());
-        Ok(report)
+        failed.map_or(Ok(report), Err)
     }
 
     async fn add_partitions(&self, now: Timestamp) -> Result<i32, Problem> {
@@ -182,6 +187,12 @@ impl Maintenance {
             }
         }
         Ok(dropped)
+    }
+
+    async fn expire_counts(&self, now: Timestamp) -> Result<(), Problem> {
+        let kept: db::Parameters<'_> = &[&before(now, MINUTES_KEPT), &before(now, HOURS_KEPT)];
+        self.lane.execute(&counts::EXPIRE, kept).await?;
+        Ok(())
     }
 
     async fn forget_members(&self, now: Timestamp) -> Result<(), Problem> {
@@ -232,8 +243,18 @@ impl Maintenance {
         Ok(())
     }
 
+    /// A few at a time, so that no statement takes long however large they are, until none is left
+    /// or its time is up.
     async fn expire_blobs(&self, now: Timestamp) -> Result<u64, Problem> {
-        Ok(self.lane.execute(&blobs::EXPIRE, &[&Micros::of(now), &BLOBS]).await?)
+        let mut expired = 0;
+        for _ in 0..BLOB_STEPS_MAX {
+            let some = self.lane.execute(&blobs::EXPIRE, &[&Micros::of(now), &BLOBS]).await?;
+            expired += some;
+            if some < BLOBS.unsigned_abs() {
+                break;
+            }
+        }
+        Ok(expired)
     }
 
     /// Checks the next slice of live runs; begins again at the first after the last.
@@ -251,6 +272,32 @@ impl Maintenance {
             tracing::warn!(runs.repaired = repaired, "runs that nothing would have woken");
         }
         Ok(repaired)
+    }
+}
+
+/// Steps that are due together: each is done whatever became of the others.
+#[derive(Default)]
+struct Steps {
+    failed: Option<Problem>,
+}
+
+impl Steps {
+    /// What a step did; nothing, if it failed.
+    fn add<T: Default>(&mut self, step: Result<T, Problem>) -> T {
+        step.unwrap_or_else(|problem| {
+            self.failed.get_or_insert(problem);
+            T::default()
+        })
+    }
+
+    /// They are done until they are due again, unless one has failed.
+    fn end(self, done_at: &mut Option<Timestamp>, now: Timestamp, first: &mut Option<Problem>) {
+        match self.failed {
+            None => *done_at = Some(now),
+            Some(problem) => {
+                first.get_or_insert(problem);
+            }
+        }
     }
 }
 

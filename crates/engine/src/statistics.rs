@@ -23,6 +23,8 @@ use crate::store::{Counted, Span};
 const WRITE_EVERY: Duration = Duration::from_secs(2);
 /// Different counts held while the database is away; what would be one more is not counted.
 const COUNTS_MAX: usize = 100_000;
+/// Counts written in one statement, which adds all of them or none: each is four rows.
+const COUNTS_AT_ONCE: usize = 1_000;
 /// Slots to a doubling of the duration.
 const SLOTS_PER_DOUBLING: f64 = 4.0;
 
@@ -86,16 +88,19 @@ impl Statistics {
     /// Adds what was counted to the database. When that fails it is kept for the next time.
     pub(crate) async fn write(&self, shared: &Shared) -> Result<(), Problem> {
         let taken = std::mem::take(&mut *self.counts());
-        if taken.is_empty() {
-            return Ok(());
-        }
-        let written = shared.store.add_counts(rows(&taken)).await;
-        if written.is_err() {
-            for (key, sum) in taken {
-                self.add(key, sum);
+        let mut taken = taken.into_iter();
+        loop {
+            let some: HashMap<_, _> = taken.by_ref().take(COUNTS_AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            if let Err(problem) = shared.store.add_counts(rows(&some)).await {
+                for (key, sum) in some.into_iter().chain(taken) {
+                    self.add(key, sum);
+                }
+                return Err(problem);
             }
         }
-        written
     }
 }
 

@@ -83,10 +83,13 @@ pub const CANCEL: &str = "cancel";
 /// Journal rows fetched at a time.
 const JOURNAL_PAGE: i64 = 1_000;
 
-/// Runs as they stand in the database; cheap to clone. One pipelined connection as `forge_engine`.
+/// Runs as they stand in the database; cheap to clone. Two pipelined connections as
+/// `forge_engine`.
 #[derive(Clone)]
 pub struct Store {
     lane: Lane,
+    /// What people look through: however long that takes, no run waits behind it.
+    looks: Lane,
     member: MemberId,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
@@ -103,7 +106,9 @@ impl Store {
         clock: Arc<dyn Clock>,
         dice: Arc<dyn Dice>,
     ) -> Self {
-        Self { lane: Lane::new(database, lane_settings("runs")), member, clock, dice }
+        let lane = Lane::new(database.clone(), lane_settings("runs"));
+        let looks = Lane::new(database, lane_settings("looks"));
+        Self { lane, looks, member, clock, dice }
     }
 
     /// A run of the workspace, live or finished, in one statement.

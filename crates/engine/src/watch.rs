@@ -41,7 +41,9 @@ pub(crate) async fn watch(shared: Weak<Shared>, stop: CancellationToken) {
         if let Err(problem) = load::wake_due(&shared).await {
             tracing::debug!(error.code = %problem.code, "parked runs could not be looked for");
         }
+        // What recovery has taken over and not yet read back is no lost run.
         if look % LOOKS_PER_COMPARISON == 0
+            && !shared.recovering.load(Ordering::Relaxed)
             && let Ok(missing) = compare(&shared, &suspects).await
         {
             suspects = missing;
@@ -61,7 +63,9 @@ async fn compare(
     let twice = |(_, run): &&(WorkspaceId, RunId)| missing.contains(run) && suspects.contains(run);
     for (workspace, run) in owned.iter().filter(twice) {
         tracing::warn!(run.id = %run, "the run was ours and nobody had it; taken up again");
-        load::take_up(shared, *workspace, *run, None).await?;
+        if let Err(problem) = load::take_up(shared, *workspace, *run, None).await {
+            tracing::error!(run.id = %run, error.code = %problem.code, "it cannot be read back: {problem}");
+        }
     }
     Ok(missing)
 }

@@ -190,10 +190,14 @@ impl Worker {
                 }
             }
             Command::Answer { workspace, run, node, decision, reply } => {
-                let asking = self.asking(workspace, run, &node);
-                let _ = reply.send(asking.is_some());
-                if let Some(activation) = asking {
-                    self.feed(run, Input::Answered { activation, decision });
+                let Some(activation) = self.asking(workspace, run, &node) else {
+                    let _ = reply.send(false);
+                    return;
+                };
+                self.feed(run, Input::Answered { activation, decision });
+                if let Some(cell) = self.cells.get_mut(&run) {
+                    cell.answered.push((cell.state.position, reply));
+                    self.release(run);
                 }
             }
             Command::Missing { mut runs, reply } => {
@@ -265,6 +269,7 @@ impl Worker {
             answer: Some(answer),
             reply_after: None,
             cancellers: Vec::new(),
+            answered: Vec::new(),
             cancel: CancellationToken::new(),
             seen: 0,
             error_told: false,
@@ -325,6 +330,7 @@ impl Worker {
             answer: None,
             reply_after: None,
             cancellers: Vec::new(),
+            answered: Vec::new(),
             cancel: CancellationToken::new(),
             seen,
             error_told: false,

@@ -180,6 +180,13 @@ impl TestApp {
         }
     }
 
+    /// Ends the first member as it ends when asked to: what is under way is finished first.
+    pub async fn stop(&mut self) {
+        if let Some(system) = self.members[0].system.take() {
+            system.stop().await;
+        }
+    }
+
     /// Starts the first member again.
     ///
     /// # Panics

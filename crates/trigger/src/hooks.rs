@@ -404,7 +404,8 @@ impl Hooks {
             // Refused before it was durable: nothing was started.
             Ok(Ok(Err(problem))) => Err(problem.into()),
             Ok(Err(_)) => {
-                let detail = "This member is shutting down; the run goes on elsewhere.";
+                let detail = "The run goes on, but its answer cannot be told here: this member is \
+                              shutting down, or another one has taken the run over.";
                 Err(HookError::of_run(run, Problem::new(codes::SERVER_OVERLOADED, detail)))
             }
             Err(_) => {

@@ -8,9 +8,6 @@ use uuid::Uuid;
 use super::Store;
 use crate::flusher::columns::Micros;
 
-/// Rows added in one statement.
-const ROWS_AT_ONCE: usize = 5_000;
-
 /// Adds to the counts of many rows, given in the order of the key.
 pub(crate) const ADD: Statement = sql!(
     "engine.add_run_counts",
@@ -114,19 +111,17 @@ pub(crate) struct CountRow {
 impl Store {
     /// Adds to the counts; the rows stand in the order of their keys.
     pub(crate) async fn add_counts(&self, rows: Vec<Counted>) -> Result<(), Problem> {
-        for rows in rows.chunks(ROWS_AT_ONCE) {
-            let workspaces: Vec<_> = rows.iter().map(|row| row.workspace).collect();
-            let workflows: Vec<_> = rows.iter().map(|row| row.workflow).collect();
-            let spans: Vec<_> = rows.iter().map(|row| row.span).collect();
-            let times: Vec<_> = rows.iter().map(|row| Micros::of(row.at)).collect();
-            let states: Vec<_> = rows.iter().map(|row| row.state).collect();
-            let slots: Vec<_> = rows.iter().map(|row| row.slot).collect();
-            let runs: Vec<_> = rows.iter().map(|row| row.runs).collect();
-            let took_us: Vec<_> = rows.iter().map(|row| row.took_us).collect();
-            let parameters: db::Parameters<'_> =
-                &[&workspaces, &workflows, &spans, &times, &states, &slots, &runs, &took_us];
-            self.lane.execute(&ADD, parameters).await?;
-        }
+        let workspaces: Vec<_> = rows.iter().map(|row| row.workspace).collect();
+        let workflows: Vec<_> = rows.iter().map(|row| row.workflow).collect();
+        let spans: Vec<_> = rows.iter().map(|row| row.span).collect();
+        let times: Vec<_> = rows.iter().map(|row| Micros::of(row.at)).collect();
+        let states: Vec<_> = rows.iter().map(|row| row.state).collect();
+        let slots: Vec<_> = rows.iter().map(|row| row.slot).collect();
+        let runs: Vec<_> = rows.iter().map(|row| row.runs).collect();
+        let took_us: Vec<_> = rows.iter().map(|row| row.took_us).collect();
+        let parameters: db::Parameters<'_> =
+            &[&workspaces, &workflows, &spans, &times, &states, &slots, &runs, &took_us];
+        self.lane.execute(&ADD, parameters).await?;
         Ok(())
     }
 
@@ -140,7 +135,7 @@ impl Store {
         let (from, to) = (Micros::of(counts.from), Micros::of(counts.to));
         let parameters: db::Parameters<'_> =
             &[&workspace.0, &workflow, &counts.span.minutes(), &from, &to, &counts.bucket_s];
-        let rows = self.lane.query(&READ, parameters).await?;
+        let rows = self.looks.query(&READ, parameters).await?;
         let row = |row: &db::Row| {
             Ok(CountRow {
                 bucket: row.column("bucket")?,

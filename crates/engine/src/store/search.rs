@@ -271,7 +271,7 @@ impl Store {
             let (low, high) = search.bounds();
             let count = at_once as i64;
             let rows = self
-                .lane
+                .looks
                 .query(
                     statement,
                     &[

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::RunId;
 use node::NodeContext;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Worker;
 use crate::actor::{self, Work};
@@ -41,16 +42,17 @@ impl Worker {
                 let (attempt, limit) = (work.attempt, work.cx.timeout);
                 let times = Times { began_us: work.began_us, took_us: limit.as_micros() as u64 };
                 let future = Box::pin(actor::execute(work));
-                let cancel = cell.cancel.clone();
                 let expired = actor::timed_out(activation, attempt, limit, times);
+                let cancel = cell.cancel.clone();
+                let pending = Pending { limit, expired, cancel, sending: None };
                 if slow {
                     let task = self.shared.slow.spawn(future);
                     let future = Box::pin(async move {
                         task.await
                             .unwrap_or_else(|_| actor::timed_out(activation, attempt, limit, times))
                     });
-                    self.await_later(run, future, limit, expired, cancel);
-                } else if let Some(input) = self.try_now(run, future, limit, expired, cancel) {
+                    self.await_later(run, future, pending);
+                } else if let Some(input) = self.try_now(run, future, pending) {
                     inputs.push_back(input);
                 }
             }
@@ -63,7 +65,7 @@ impl Worker {
                 cell.held.push(action);
             }
             // A member whose lease has lapsed starts nothing that others would do again.
-            Action::Perform { .. } if !self.shared.member.may_start_effects() => {
+            Action::Perform { .. } if !self.shared.may_start_effects() => {
                 cell.held.push(action);
                 let soon = self.shared.clock.now().saturating_add(LEASE_LOOK);
                 self.timers.add(soon.unwrap_or(Timestamp::MAX), run, Timer::Lease);
@@ -83,14 +85,12 @@ impl Worker {
         &self,
         run: RunId,
         mut future: Pin<Box<dyn Future<Output = Input> + Send>>,
-        limit: Duration,
-        expired: Input,
-        cancel: CancellationToken,
+        pending: Pending,
     ) -> Option<Input> {
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(input) => Some(input),
             Poll::Pending => {
-                self.await_later(run, future, limit, expired, cancel);
+                self.await_later(run, future, pending);
                 None
             }
         }
@@ -100,17 +100,17 @@ impl Worker {
         &self,
         run: RunId,
         future: Pin<Box<dyn Future<Output = Input> + Send>>,
-        limit: Duration,
-        expired: Input,
-        cancel: CancellationToken,
+        pending: Pending,
     ) {
         let commands = self.commands.clone();
+        let Pending { limit, expired, cancel, sending } = pending;
         tokio::task::spawn_local(async move {
             let input = tokio::select! {
                 () = cancel.cancelled() => return,
                 result = tokio::time::timeout(limit, future) => result.unwrap_or(expired),
             };
             let _ = commands.send(Command::Input(run, input));
+            drop(sending);
         });
     }
 
@@ -130,9 +130,20 @@ impl Worker {
         let times = Times { began_us: work.began_us, took_us: limit.as_micros() as u64 };
         let expired = actor::timed_out(activation, attempt, limit, times);
         let future = Box::pin(actor::perform(work, effects));
-        let cancel = cell.cancel.clone();
-        self.try_now(run, future, limit, expired, cancel)
+        let sending = Some(self.shared.effects.token());
+        let pending = Pending { limit, expired, cancel: cell.cancel.clone(), sending };
+        self.try_now(run, future, pending)
     }
+}
+
+/// What holds for work whose result is waited for.
+struct Pending {
+    limit: Duration,
+    /// The result when the time is up.
+    expired: Input,
+    cancel: CancellationToken,
+    /// Of effects: a stop waits until their result is on its way to the run.
+    sending: Option<TaskTrackerToken>,
 }
 
 /// An activation as an actor needs it.

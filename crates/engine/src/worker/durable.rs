@@ -23,7 +23,7 @@ impl Worker {
     /// Offers what the run has to say, if nothing of it is on its way.
     pub(super) fn flush(&mut self, run: RunId) {
         let Some(cell) = self.cells.get_mut(&run) else { return };
-        if calls::must_tell_error_workflow(cell) {
+        if calls::must_tell_error_workflow(cell) && !cell.may_be_duplicate() {
             if !cell.in_flight {
                 cell.in_flight = true;
                 calls::tell_error_workflow(&self.shared, cell, self.commands.clone());
@@ -147,6 +147,7 @@ impl Worker {
     pub(super) fn release(&mut self, run: RunId) {
         let Some(cell) = self.cells.get_mut(&run) else { return };
         cell.answer_if_due();
+        cell.acknowledge_answers();
         let durable = cell.durable;
         let due: Vec<_> = cell
             .held
@@ -182,6 +183,7 @@ impl Worker {
         let Some(mut cell) = self.remove(run) else { return };
         self.shared.statistics.count(&cell.state, outcome(cell.state.status));
         cell.answer_if_due();
+        cell.acknowledge_answers();
         for canceller in cell.cancellers.drain(..) {
             // It may have lost patience.
             let _ = canceller.send(());
@@ -208,7 +210,9 @@ impl Worker {
             let input = Input::Returned { activation, child, result: Err(problem.clone()) };
             self.shared.send(parent.run, Command::Input(parent.run, input));
         }
-        if let Some(answer) = cell.answer.take() {
+        // What is durable goes on elsewhere: its caller must not take it for refused, and hears
+        // by the closed channel that the answer will not come from here.
+        if let Some(answer) = cell.answer.take().filter(|_| cell.durable == 0) {
             let _ = answer.send(Err(problem));
         }
     }
@@ -220,7 +224,8 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let (workspace, key) = (cell.workspace(), cell.state.start.key.clone().unwrap_or_default());
         let when = cell.state.start.answer;
-        tokio::task::spawn_local(async move {
+        // Beside the worker: the other run may be long, and is read back to see its answer.
+        self.shared.slow.spawn(async move {
             let told: Result<Answer, Problem> = shared.answer_of_key(workspace, &key, when).await;
             let _ = answer.send(told);
         });

@@ -99,7 +99,7 @@ pub(crate) struct Server {
     pub(crate) connections_max: usize,
     /// Requests at once on one HTTP/2 connection.
     pub(crate) streams_max: u32,
-    /// How long a shutdown waits for responses under way.
+    /// How long a shutdown waits for responses under way, and then for effects that are being sent.
     #[schemars(with = "String")]
     pub(crate) drain_timeout: Span,
 }

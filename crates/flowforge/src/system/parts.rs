@@ -50,6 +50,8 @@ pub(super) struct Member {
     lease: member::Member,
     tasks: JoinSet<()>,
     stop: CancellationToken,
+    /// How long a stop waits for effects that are being sent.
+    drain_timeout: Duration,
 }
 
 /// Where a member joins, and with what.
@@ -129,7 +131,8 @@ impl Member {
         tasks.spawn(worker.run(stop.clone()));
         tasks.spawn(recover(engine.clone(), suspects, stop.clone()));
         let World { flusher, lease, .. } = world;
-        Ok((Self { engine, queue, threads, flusher, lease, tasks, stop }, server))
+        let drain_timeout = config.server.drain_timeout.0;
+        Ok((Self { engine, queue, threads, flusher, lease, tasks, stop, drain_timeout }, server))
     }
 
     /// The member's time.
@@ -151,11 +154,17 @@ impl Member {
         let _ended = ended.await;
     }
 
-    /// Lets nothing more in, writes what is recorded, and gives the lease up.
+    /// Lets nothing more in, waits for what is being sent, writes what is recorded, and gives
+    /// the lease up.
     pub(super) async fn leave(mut self) {
         self.engine.close();
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
+        if !self.engine.drain(self.drain_timeout).await {
+            tracing::warn!(
+                "effects were still being sent; what came of them will be asked or tried"
+            );
+        }
         let (flusher, threads) = (self.flusher, self.threads);
         let ended = tokio::task::spawn_blocking(move || {
             flusher.close(FLUSH_WITHIN);

@@ -1,7 +1,7 @@
 //! Effects on the outside: never before their intent is durable, never twice without being asked.
 
 use serde_json::{Value, json};
-use testkit::{Call, Outside, TestApp};
+use testkit::{Call, Outside, TestApp, eventually};
 
 /// Posts a body that is another one at each evaluation.
 fn pay(url: &str, settings: &str) -> String {
@@ -45,6 +45,25 @@ async fn an_effect_is_sent_only_after_its_intent_and_all_before_it_are_durable(a
     // It holds what is sent, not the expressions that gave it.
     assert!(intent.to_string().contains(&calls[0].body["luck"].to_string()), "{intent}");
     assert!(!intent.to_string().contains("Math.random"), "{intent}");
+}
+
+#[testkit::test]
+async fn a_stop_waits_for_the_answer_of_an_effect_that_is_under_way(app: &mut TestApp) {
+    let outside = Outside::start(&app.database).await;
+    outside.hold();
+    let id = app.publish(&pay(&outside.url(), "may_have_run: ask")).await;
+    let run = app.start(&id, json!({})).await;
+    outside.calls(1).await;
+    let live = format!("http://{}/live", app.address());
+    let answer_late = async {
+        eventually("the listener to be closed", async || reqwest::get(&live).await.err()).await;
+        outside.answer(1);
+    };
+    tokio::join!(app.stop(), answer_late);
+    app.revive().await;
+    let run = app.wait_run(&run).await;
+    assert_eq!(run["status"], "succeeded", "{run}");
+    assert_eq!(outside.so_far().len(), 1);
 }
 
 /// A run that is cut off while its effect is on its way; gives the run.

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use testkit::{Outside, Reply, TestApp};
+use testkit::{Outside, Reply, TestApp, eventually};
 
 use crate::walks::DOUBLE;
 
@@ -37,6 +37,44 @@ async fn a_key_outlives_a_restart(app: &mut TestApp) {
     let second = call(app, "double", "order-1", 21).await.expect(201);
     assert_eq!((second.run_id(), second.text), (first.run_id(), first.text));
     assert_eq!(stored_runs(app).await, 1);
+}
+
+#[testkit::test]
+async fn a_failure_that_is_only_repeated_is_not_told_to_the_error_workflow_again(
+    app: &mut TestApp,
+) {
+    app.publish(
+        "
+format: 1
+name: Watcher
+nodes: [ { name: Told, type: core.manual } ]
+",
+    )
+    .await;
+    app.publish(
+        "
+format: 1
+name: Broken
+settings: { error_workflow: Watcher }
+nodes:
+  - { name: Hook, type: core.webhook, parameters: { path: broken, method: POST, respond: last_node } }
+  - { name: Stop, type: core.stop_and_error, parameters: { message: Enough } }
+connections: [ Hook -> Stop ]
+",
+    )
+    .await;
+    let first = call(app, "broken", "order-1", 1).await.expect(500);
+    for _ in 0..3 {
+        let again = call(app, "broken", "order-1", 1).await.expect(500);
+        assert_eq!(again.json["run_id"], first.json["run_id"]);
+    }
+    eventually("the last run to end", async || {
+        let live = "SELECT count(*) FROM forge.runs";
+        let live: i64 = app.sql().await.query_one(live, &[]).await.unwrap().get(0);
+        (live == 0).then_some(())
+    })
+    .await;
+    assert_eq!(stored_runs(app).await, 2, "one that failed, one that was told");
 }
 
 #[testkit::test]
