@@ -99,6 +99,9 @@ macro_rules! lists {
 
 lists!(QueryContext, ActionContext);
 
+/// A function's transaction while one part of it has it.
+pub type Transaction<'a> = MutexGuard<'a, Tx>;
+
 /// The context of a query.
 pub struct QueryContext {
     pub(crate) surroundings: Surroundings,
@@ -108,7 +111,7 @@ pub struct QueryContext {
 impl QueryContext {
     /// The read-only transaction: the database itself refuses a write in it. Hand `&mut tx` to a
     /// store; let go of it before asking again.
-    pub async fn tx(&self) -> MutexGuard<'_, Tx> {
+    pub async fn tx(&self) -> Transaction<'_> {
         self.tx.lock().await
     }
 }
@@ -127,7 +130,7 @@ pub struct MutationContext {
 impl MutationContext {
     /// The transaction; the host commits it when the function returns `Ok`. Hand `&mut tx` to a
     /// store; let go of it before asking again.
-    pub async fn tx(&self) -> MutexGuard<'_, Tx> {
+    pub async fn tx(&self) -> Transaction<'_> {
         self.tx.lock().await
     }
 

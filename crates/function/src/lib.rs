@@ -64,7 +64,7 @@ pub use api::FUNCTIONS;
 pub use audit::{AuditView, READ_AUDIT};
 pub use caller::{Caller, Permission, Scopes};
 pub use check::{Arguments, Checks};
-pub use context::{ActionContext, MutationContext, QueryContext};
+pub use context::{ActionContext, MutationContext, QueryContext, Transaction};
 pub use declaration::{
     Answering, BodyArgument, Function, Handler, Kind, Method, SchemaOf, schema_of,
 };

@@ -4,11 +4,10 @@ use function::{MutationContext, Problem, mutation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::incoming::{self, SaveQuery, WorkflowPath};
+use super::change;
+use super::incoming::{SaveQuery, WorkflowPath};
 use crate::document::{Connection, Port};
 use crate::model::Saved;
-use crate::observer::Publishing;
-use crate::service::edit;
 
 /// A connection to be added.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -44,19 +43,11 @@ pub(super) async fn add_connection(
     query: SaveQuery,
     body: NewConnection,
 ) -> Result<Saved, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
     let NewConnection { from, output, to, input, back } = body;
     let connection = Connection { from, output, to, input, back };
-    let draft = query.draft(&path.workflow_id);
-    let done = edit::edit(&mut tx, author, publishing, draft, |document, _| {
+    change::edit(cx, query.draft(&path.workflow_id), |document, _| {
         document.connections.push(connection);
         Ok(())
     })
-    .await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    .await
 }

@@ -4,10 +4,10 @@ use function::{MutationContext, Problem, mutation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::change;
 use super::incoming::{self, WorkflowPath};
 use crate::document::DocumentNode;
 use crate::model::Saved;
-use crate::observer::Publishing;
 use crate::service::edit::{self, Draft};
 
 /// How a node is added.
@@ -36,20 +36,10 @@ pub(super) async fn add_node(
     query: AddQuery,
     body: DocumentNode,
 ) -> Result<Saved, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
     let draft = Draft {
         workflow: &path.workflow_id,
         revision: query.revision,
         strictness: incoming::strictness(query.incomplete),
     };
-    let done = edit::edit(&mut tx, author, publishing, draft, |document, _| {
-        edit::add_node(document, body, query.index)
-    })
-    .await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    change::edit(cx, draft, |document, _| edit::add_node(document, body, query.index)).await
 }

@@ -2,9 +2,9 @@
 
 use function::{MutationContext, Problem, mutation};
 
-use super::incoming::{self, WorkflowPath};
+use super::change::Change;
+use super::incoming::WorkflowPath;
 use crate::model::WorkflowView;
-use crate::observer::Publishing;
 use crate::service::copies;
 
 /// Puts a workflow away: it is unpublished, out of lists, and cannot be changed or started.
@@ -19,12 +19,8 @@ pub(super) async fn archive_workflow(
     cx: &MutationContext,
     path: WorkflowPath,
 ) -> Result<WorkflowView, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
-    let done = copies::archive(&mut tx, author, publishing, &path.workflow_id).await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    let mut change = Change::begin(cx, &path.workflow_id).await?;
+    let Change { tx, author, publishing, .. } = &mut change;
+    let done = copies::archive(tx, *author, publishing, &path.workflow_id).await?;
+    Ok(change.done(done))
 }

@@ -4,7 +4,7 @@ use function::{MutationContext, Problem, mutation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::incoming;
+use super::change;
 use crate::model::ProjectView;
 use crate::service::projects;
 
@@ -32,7 +32,7 @@ pub(super) async fn create_project(
     cx: &MutationContext,
     body: NewProject,
 ) -> Result<ProjectView, Problem> {
-    let author = incoming::author(cx);
+    let author = change::author(cx);
     let mut tx = cx.tx().await;
     let project = projects::create(&mut tx, author, &body.name, &body.description).await?;
     cx.subject("project", project.id);

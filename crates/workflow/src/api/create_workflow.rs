@@ -2,9 +2,9 @@
 
 use function::{MutationContext, Problem, RawBody, mutation};
 
+use super::change::Change;
 use super::incoming::{self, CreateQuery};
 use crate::model::Saved;
-use crate::observer::Publishing;
 use crate::service::{self, copies, projects};
 use crate::store::Place;
 
@@ -25,18 +25,14 @@ pub(super) async fn create_workflow(
     raw: RawBody,
 ) -> Result<Saved, Problem> {
     let incoming = incoming::read(&raw)?;
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    let mut tx = cx.tx().await;
+    let mut change = Change::of_new(cx).await;
+    let Change { tx, author, publishing, .. } = &mut change;
     let mut place = Place::default_of(cx.workspace());
     place.tags = copies::tidy_tags(query.tag)?;
     if let Some(project) = &query.project {
-        place.project = projects::find(&mut tx, cx.workspace(), project).await?.id;
+        place.project = projects::find(tx, cx.workspace(), project).await?.id;
     }
     let strictness = incoming::strictness(query.incomplete);
-    let saved =
-        service::create_in(&mut tx, author, publishing, &place, &incoming, strictness).await?;
-    incoming::note(cx, saved.id, saved.revision);
-    Ok(saved)
+    let saved = service::create_in(tx, *author, publishing, &place, &incoming, strictness).await?;
+    Ok(change.done(saved))
 }

@@ -2,8 +2,8 @@
 
 use function::{MutationContext, Problem, mutation};
 
-use super::incoming::{self, RevisionQuery, WorkflowPath};
-use crate::observer::Publishing;
+use super::change::Change;
+use super::incoming::{RevisionQuery, WorkflowPath};
 use crate::service::copies;
 
 /// Deletes a workflow: its draft, its hooks and its place in lists are gone.
@@ -19,12 +19,9 @@ pub(super) async fn delete_workflow(
     path: WorkflowPath,
     query: RevisionQuery,
 ) -> Result<(), Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
-    let id = copies::delete(&mut tx, author, publishing, &path.workflow_id, query.revision).await?;
+    let mut change = Change::begin(cx, &path.workflow_id).await?;
+    let Change { tx, author, publishing, .. } = &mut change;
+    let id = copies::delete(tx, *author, publishing, &path.workflow_id, query.revision).await?;
     cx.subject("workflow", id);
     Ok(())
 }

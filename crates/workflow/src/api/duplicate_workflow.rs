@@ -4,9 +4,9 @@ use function::{MutationContext, Problem, mutation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::incoming::{self, WorkflowPath};
+use super::change::Change;
+use super::incoming::WorkflowPath;
 use crate::model::Saved;
-use crate::observer::Publishing;
 use crate::service::copies;
 
 /// What the copy is like.
@@ -32,12 +32,9 @@ pub(super) async fn duplicate_workflow(
     path: WorkflowPath,
     body: Copy,
 ) -> Result<Saved, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    let mut tx = cx.tx().await;
+    let mut change = Change::of_new(cx).await;
+    let Change { tx, author, publishing, .. } = &mut change;
     let (workflow, project) = (&path.workflow_id, body.project.as_deref());
-    let done = copies::duplicate(&mut tx, author, publishing, workflow, body.name, project).await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    let done = copies::duplicate(tx, *author, publishing, workflow, body.name, project).await?;
+    Ok(change.done(done))
 }

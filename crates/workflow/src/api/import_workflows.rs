@@ -4,9 +4,9 @@ use function::{MutationContext, Problem, mutation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::change::Change;
 use super::incoming;
 use crate::model::{ImportedFile, OnConflict, WorkflowFile};
-use crate::observer::Publishing;
 use crate::service::files::{self, Import};
 
 /// Files to import.
@@ -47,13 +47,11 @@ pub(super) async fn import_workflows(
     cx: &MutationContext,
     body: ImportFiles,
 ) -> Result<Imported, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    let mut tx = cx.tx().await;
+    let mut change = Change::of_new(cx).await;
+    let Change { tx, author, publishing, .. } = &mut change;
     let ImportFiles { files, project, on_conflict, incomplete } = body;
     let how = Import { project, on_conflict, strictness: incoming::strictness(incomplete) };
     cx.subject("workflows", files.len());
-    let items = files::import(&mut tx, author, publishing, files, &how).await?;
+    let items = files::import(tx, *author, publishing, files, &how).await?;
     Ok(Imported { items })
 }

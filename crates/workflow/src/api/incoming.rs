@@ -1,14 +1,13 @@
-//! What the functions that save have in common: body, author, path.
+//! What the functions of workflows take: paths, queries, bodies.
 
-use function::{MutationContext, Problem, RawBody};
-use kernel::{WorkflowId, codes};
+use function::{Problem, RawBody};
+use kernel::codes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::document::{Document, MediaType};
-use crate::observer::Publishing;
 use crate::service::edit::Draft;
-use crate::service::{self, Author, Incoming, Strictness};
+use crate::service::{Incoming, Strictness};
 
 /// Which workflow.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -129,36 +128,4 @@ pub(super) fn read(raw: &RawBody) -> Result<Incoming, Problem> {
 fn begins_an_object(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     text.trim_ascii_start().first() == Some(&b'{')
-}
-
-/// The caller as an author.
-pub(super) fn author(cx: &MutationContext) -> Author<'_> {
-    Author {
-        workspace: cx.workspace(),
-        principal: Some(cx.caller().principal),
-        clock: cx.clock(),
-        dice: cx.dice(),
-    }
-}
-
-/// Notes which workflow was changed, and the revision its draft has now.
-pub(super) fn note(cx: &MutationContext, workflow: WorkflowId, revision: i64) {
-    cx.subject("workflow", workflow);
-    cx.set_version(revision);
-}
-
-/// Refuses unless the draft has a revision that `if-match` names, where the request has it: one
-/// more look, whose answer holds for the whole transaction.
-pub(super) async fn require(cx: &MutationContext, workflow: &str) -> Result<(), Problem> {
-    if !cx.expects_version() {
-        return Ok(());
-    }
-    let row = service::find(&mut *cx.tx().await, cx.workspace(), workflow).await?;
-    cx.require_version(row.view.revision)
-}
-
-/// Tells the observers once the transaction is committed.
-pub(super) fn tell_when_committed(cx: &MutationContext) {
-    let workspace = cx.workspace();
-    cx.after_commit(move |services| services.get::<Publishing>().committed(workspace));
 }

@@ -3,6 +3,7 @@
 mod add_connection;
 mod add_node;
 mod archive_workflow;
+mod change;
 mod create_project;
 mod create_workflow;
 mod delete_project;

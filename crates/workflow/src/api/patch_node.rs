@@ -8,10 +8,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::incoming::{self, NodePath, SaveQuery};
+use super::change;
+use super::incoming::{NodePath, SaveQuery};
 use crate::document::DocumentNode;
 use crate::model::Saved;
-use crate::observer::Publishing;
 use crate::service::edit;
 
 /// Parts of a node: null takes something away.
@@ -52,16 +52,8 @@ pub(super) async fn patch_node(
     query: SaveQuery,
     body: NodePatch,
 ) -> Result<Saved, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
-    let draft = query.draft(&path.workflow_id);
-    let done = edit::edit(&mut tx, author, publishing, draft, |document, registry| {
+    change::edit(cx, query.draft(&path.workflow_id), |document, registry| {
         edit::patch_node(document, &path.node, body.0, registry)
     })
-    .await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    .await
 }

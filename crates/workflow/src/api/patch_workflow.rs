@@ -5,9 +5,9 @@ use kernel::Object;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::incoming::{self, RevisionQuery, WorkflowPath};
+use super::change::Change;
+use super::incoming::{RevisionQuery, WorkflowPath};
 use crate::model::WorkflowView;
-use crate::observer::Publishing;
 use crate::service::copies;
 
 /// What is to be changed.
@@ -41,16 +41,11 @@ pub(super) async fn patch_workflow(
     query: RevisionQuery,
     body: WorkflowPatch,
 ) -> Result<WorkflowView, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
+    let mut change = Change::begin(cx, &path.workflow_id).await?;
+    let Change { tx, author, publishing, .. } = &mut change;
     let WorkflowPatch { project, tags, name, description, settings } = body;
-    let change = copies::Change { project, tags, name, description, settings };
+    let wanted = copies::Change { project, tags, name, description, settings };
     let workflow = &path.workflow_id;
-    let done =
-        copies::change(&mut tx, author, publishing, workflow, query.revision, change).await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    let done = copies::change(tx, *author, publishing, workflow, query.revision, wanted).await?;
+    Ok(change.done(done))
 }

@@ -2,9 +2,9 @@
 
 use function::{MutationContext, Problem, mutation};
 
-use super::incoming::{self, VersionPath};
+use super::change::Change;
+use super::incoming::VersionPath;
 use crate::model::PublishedView;
-use crate::observer::Publishing;
 use crate::service::versions;
 
 /// Makes an older version the published one again; its hooks listen from now on.
@@ -19,13 +19,9 @@ pub(super) async fn publish_version(
     cx: &MutationContext,
     path: VersionPath,
 ) -> Result<PublishedView, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
+    let mut change = Change::begin(cx, &path.workflow_id).await?;
+    let Change { tx, author, publishing, .. } = &mut change;
     let (workflow, version) = (&path.workflow_id, &path.version);
-    let done = versions::publish_version(&mut tx, author, publishing, workflow, version).await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    let done = versions::publish_version(tx, *author, publishing, workflow, version).await?;
+    Ok(change.done(done))
 }

@@ -4,9 +4,9 @@ use function::{MutationContext, Problem, mutation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::incoming::{self, WorkflowPath};
+use super::change::Change;
+use super::incoming::WorkflowPath;
 use crate::model::PublishedView;
-use crate::observer::Publishing;
 use crate::service::{self, Release};
 
 /// What exactly is published.
@@ -35,13 +35,9 @@ pub(super) async fn publish_workflow(
     path: WorkflowPath,
     query: PublishQuery,
 ) -> Result<PublishedView, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let (author, workflow) = (incoming::author(cx), &path.workflow_id);
-    incoming::require(cx, workflow).await?;
-    let mut tx = cx.tx().await;
+    let mut change = Change::begin(cx, &path.workflow_id).await?;
+    let Change { tx, author, publishing, .. } = &mut change;
     let release = Release { revision: query.revision, note: &query.note };
-    let published = service::publish(&mut tx, author, publishing, workflow, release).await?;
-    incoming::note(cx, published.id, published.revision);
-    Ok(published)
+    let published = service::publish(tx, *author, publishing, &path.workflow_id, release).await?;
+    Ok(change.done(published))
 }

@@ -5,10 +5,10 @@ use kernel::{codes, json};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::incoming::{self, SaveQuery};
+use super::change;
+use super::incoming::SaveQuery;
 use crate::document::{Connection, LongConnection};
 use crate::model::Saved;
-use crate::observer::Publishing;
 use crate::service::edit;
 
 /// Which connection of which workflow.
@@ -33,18 +33,10 @@ pub(super) async fn remove_connection(
     path: ConnectionPath,
     query: SaveQuery,
 ) -> Result<Saved, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
-    let draft = query.draft(&path.workflow_id);
-    let done = edit::edit(&mut tx, author, publishing, draft, |document, _| {
+    change::edit(cx, query.draft(&path.workflow_id), |document, _| {
         edit::remove_connection(document, &read(&path.connection)?)
     })
-    .await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    .await
 }
 
 /// The short form, or the long one as JSON. What is neither names no connection.

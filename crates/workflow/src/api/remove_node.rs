@@ -2,9 +2,9 @@
 
 use function::{MutationContext, Problem, mutation};
 
-use super::incoming::{self, NodePath, SaveQuery};
+use super::change;
+use super::incoming::{NodePath, SaveQuery};
 use crate::model::Saved;
-use crate::observer::Publishing;
 use crate::service::edit;
 
 /// Removes a node from the draft, with its connections and pinned items.
@@ -20,16 +20,8 @@ pub(super) async fn remove_node(
     path: NodePath,
     query: SaveQuery,
 ) -> Result<Saved, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
-    let draft = query.draft(&path.workflow_id);
-    let done = edit::edit(&mut tx, author, publishing, draft, |document, _| {
+    change::edit(cx, query.draft(&path.workflow_id), |document, _| {
         edit::remove_node(document, &path.node)
     })
-    .await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    .await
 }

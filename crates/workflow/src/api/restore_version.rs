@@ -2,9 +2,9 @@
 
 use function::{MutationContext, Problem, mutation};
 
-use super::incoming::{self, RevisionQuery, VersionPath};
+use super::change::Change;
+use super::incoming::{RevisionQuery, VersionPath};
 use crate::model::Saved;
-use crate::observer::Publishing;
 use crate::service::versions;
 
 /// Takes a version back into the draft; what is published stays.
@@ -18,14 +18,10 @@ pub(super) async fn restore_version(
     path: VersionPath,
     query: RevisionQuery,
 ) -> Result<Saved, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
+    let mut change = Change::begin(cx, &path.workflow_id).await?;
+    let Change { tx, author, publishing, .. } = &mut change;
     let (workflow, version) = (&path.workflow_id, &path.version);
     let done =
-        versions::restore(&mut tx, author, publishing, workflow, version, query.revision).await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+        versions::restore(tx, *author, publishing, workflow, version, query.revision).await?;
+    Ok(change.done(done))
 }

@@ -2,9 +2,9 @@
 
 use function::{MutationContext, Problem, mutation};
 
-use super::incoming::{self, WorkflowPath};
+use super::change::Change;
+use super::incoming::WorkflowPath;
 use crate::model::WorkflowView;
-use crate::observer::Publishing;
 use crate::service::copies;
 
 /// Takes a workflow out of the archive; it has to be published again.
@@ -17,12 +17,8 @@ pub(super) async fn unarchive_workflow(
     cx: &MutationContext,
     path: WorkflowPath,
 ) -> Result<WorkflowView, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
-    let done = copies::unarchive(&mut tx, author, publishing, &path.workflow_id).await?;
-    incoming::note(cx, done.id, done.revision);
-    Ok(done)
+    let mut change = Change::begin(cx, &path.workflow_id).await?;
+    let Change { tx, author, publishing, .. } = &mut change;
+    let done = copies::unarchive(tx, *author, publishing, &path.workflow_id).await?;
+    Ok(change.done(done))
 }

@@ -2,9 +2,9 @@
 
 use function::{MutationContext, Problem, mutation};
 
-use super::incoming::{self, WorkflowPath};
+use super::change::Change;
+use super::incoming::WorkflowPath;
 use crate::model::WorkflowView;
-use crate::observer::Publishing;
 use crate::service::versions;
 
 /// Takes back what is published: no hook and no caller starts the workflow any more.
@@ -19,12 +19,8 @@ pub(super) async fn unpublish_workflow(
     cx: &MutationContext,
     path: WorkflowPath,
 ) -> Result<WorkflowView, Problem> {
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let author = incoming::author(cx);
-    incoming::require(cx, &path.workflow_id).await?;
-    let mut tx = cx.tx().await;
-    let row = versions::unpublish(&mut tx, author, publishing, &path.workflow_id).await?;
-    incoming::note(cx, row.view.id, row.view.revision);
-    Ok(row.view)
+    let mut change = Change::begin(cx, &path.workflow_id).await?;
+    let Change { tx, author, publishing, .. } = &mut change;
+    let row = versions::unpublish(tx, *author, publishing, &path.workflow_id).await?;
+    Ok(change.done(row.view))
 }

@@ -4,8 +4,9 @@ use function::{MutationContext, Problem, mutation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::change;
 use super::get_project::ProjectPath;
-use super::incoming::{self, RevisionQuery};
+use super::incoming::RevisionQuery;
 use crate::model::ProjectView;
 use crate::service::projects::{self, Change};
 
@@ -33,7 +34,7 @@ pub(super) async fn update_project(
     query: RevisionQuery,
     body: ProjectPatch,
 ) -> Result<ProjectView, Problem> {
-    let author = incoming::author(cx);
+    let author = change::author(cx);
     let change = Change { name: body.name.as_deref(), description: body.description.as_deref() };
     let (project, revision) = (&path.project_id, query.revision);
     let mut tx = cx.tx().await;

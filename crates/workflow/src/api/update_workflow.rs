@@ -2,9 +2,9 @@
 
 use function::{MutationContext, Problem, RawBody, mutation};
 
+use super::change::Change;
 use super::incoming::{self, SaveQuery, WorkflowPath};
 use crate::model::Saved;
-use crate::observer::Publishing;
 use crate::service;
 
 /// Replaces the draft of a workflow.
@@ -25,15 +25,11 @@ pub(super) async fn update_workflow(
     raw: RawBody,
 ) -> Result<Saved, Problem> {
     let incoming = incoming::read(&raw)?;
-    let publishing = cx.service::<Publishing>();
-    incoming::tell_when_committed(cx);
-    let (author, strictness) = (incoming::author(cx), query.strictness());
+    let mut change = Change::begin(cx, &path.workflow_id).await?;
+    let Change { tx, author, publishing, .. } = &mut change;
     let (workflow, revision) = (&path.workflow_id, query.revision);
-    incoming::require(cx, workflow).await?;
-    let mut tx = cx.tx().await;
+    let strictness = query.strictness();
     let saved =
-        service::update(&mut tx, author, publishing, workflow, revision, &incoming, strictness)
-            .await?;
-    incoming::note(cx, saved.id, saved.revision);
-    Ok(saved)
+        service::update(tx, *author, publishing, workflow, revision, &incoming, strictness).await?;
+    Ok(change.done(saved))
 }
