@@ -174,11 +174,7 @@ fn header(headers: &HeaderMap, name: &http::HeaderName) -> Option<String> {
 
 /// The beginning of a text; NUL cannot be stored.
 fn cut(text: &str) -> String {
-    let mut end = text.len().min(TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].replace('\0', "\u{fffd}")
+    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].replace('\0', "\u{fffd}")
 }
 
 #[cfg(test)]

@@ -53,6 +53,13 @@ pub struct Incoming {
     pub notes: Vec<String>,
 }
 
+impl Incoming {
+    /// A document that this program made, of which there is no text.
+    pub(crate) fn of(document: Document) -> Self {
+        Self { document, source: None, notes: Vec::new() }
+    }
+}
+
 /// A document's faults and oddities.
 struct Judgement {
     warnings: Vec<Warning>,
@@ -464,9 +471,9 @@ fn stale(wanted: Option<i64>, current: i64) -> Problem {
 fn name_taken(error: db::Error, name: &str) -> Problem {
     match error.constraint() {
         Some("workflows_name_unique") => {
-            let detail = format!("Another workflow is called \"{name}\"; choose another name.");
-            let code = codes::WORKFLOW_NAME_TAKEN;
-            Problem::new(code, detail.clone()).at("/name", code, detail)
+            let problem = copies::taken(name);
+            let detail = problem.detail.clone();
+            problem.at("/name", codes::WORKFLOW_NAME_TAKEN, detail)
         }
         Some(store::projects::HAS_WORKFLOWS) => projects::not_found("given"),
         _ => error.into(),

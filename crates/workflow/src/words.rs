@@ -130,11 +130,7 @@ fn is_run(c: char) -> bool {
 
 /// The word, cut at a whole character.
 fn short(word: &str) -> &str {
-    let mut end = word.len().min(WORD_BYTES_MAX);
-    while !word.is_char_boundary(end) {
-        end -= 1;
-    }
-    &word[..end]
+    &word[..word.floor_char_boundary(WORD_BYTES_MAX)]
 }
 
 #[cfg(test)]

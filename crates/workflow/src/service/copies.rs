@@ -79,7 +79,7 @@ pub(crate) async fn change(
         })
         .await?;
     }
-    Ok(find(tx, author.workspace, &id.to_string()).await?.view)
+    view(tx, author.workspace, id).await
 }
 
 /// Puts a workflow away: nothing starts it, nobody changes it. What runs goes on.
@@ -96,7 +96,7 @@ pub(crate) async fn archive(
         silence(tx, author.workspace, publishing, &row).await?;
         store::set_archived(tx, author.workspace, row.view.id, true).await?;
     }
-    Ok(find(tx, author.workspace, &row.view.id.to_string()).await?.view)
+    view(tx, author.workspace, row.view.id).await
 }
 
 /// Takes a workflow out of the archive; it is not published.
@@ -112,12 +112,12 @@ pub(crate) async fn unarchive(
     if row.view.archived_at.is_some() {
         store::set_archived(tx, author.workspace, row.view.id, false).await?;
         let document = stored(&row.document)?;
-        let incoming = Incoming { document, source: None, notes: Vec::new() };
+        let incoming = Incoming::of(document);
         let judged = super::judge(&incoming, &publishing.registry, Strictness::Draft)?;
         super::tell_of_draft(tx, author.workspace, publishing, row.view.id, &incoming, &judged)
             .await?;
     }
-    Ok(find(tx, author.workspace, &row.view.id.to_string()).await?.view)
+    view(tx, author.workspace, row.view.id).await
 }
 
 /// Deletes a workflow with its draft and its hooks. Its versions stay for the runs that began with
@@ -160,7 +160,7 @@ pub(crate) async fn duplicate(
         Some(name) => name,
         None => free_name(tx, author.workspace, &document.name, "copy").await?,
     };
-    let incoming = Incoming { document, source: None, notes: Vec::new() };
+    let incoming = Incoming::of(document);
     create_in(tx, author, publishing, &place, &incoming, Strictness::Draft).await
 }
 
@@ -172,11 +172,7 @@ pub(crate) async fn free_name(
     word: &str,
 ) -> Result<String, Problem> {
     let suffix_bytes = word.len() + 10;
-    let mut end = name.len().min(NAME_BYTES_MAX - suffix_bytes);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    let stem = name[..end].trim_end();
+    let stem = name[..name.floor_char_boundary(NAME_BYTES_MAX - suffix_bytes)].trim_end();
     let taken = store::lists::names_like(tx, workspace, stem).await?;
     let names = (1_u32..).map(|number| match number {
         1 => format!("{stem} ({word})"),
@@ -211,6 +207,15 @@ pub(crate) fn tidy_tags(mut tags: Vec<String>) -> Result<Vec<String>, Problem> {
     Ok(tags)
 }
 
+/// The workflow as it is after the change.
+async fn view(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    workflow: WorkflowId,
+) -> Result<WorkflowView, Problem> {
+    Ok(find(tx, workspace, &workflow.to_string()).await?.view)
+}
+
 fn place_of(row: &WorkflowRow) -> Place {
     Place { project: row.view.project, tags: row.view.tags.clone() }
 }
@@ -229,7 +234,7 @@ async fn silence(
     publishing.stored(tx, told).await
 }
 
-/// What a document says its name is, for problems about it.
+/// A name that another workflow has.
 pub(crate) fn taken(name: &str) -> Problem {
     let detail = format!("Another workflow is called \"{name}\"; choose another name.");
     Problem::new(codes::WORKFLOW_NAME_TAKEN, detail)
