@@ -59,6 +59,19 @@ macro_rules! sql {
     };
 }
 
+/// How a fenced statement begins: `fence` is a row as long as the fence of incarnation `$1` on lane `$2`
+/// is open, and nobody closes it before the transaction ends. Whatever such a statement does comes FROM
+/// it, or asks it.
+#[macro_export]
+macro_rules! fence {
+    () => {
+        "WITH fence AS (
+    SELECT incarnation FROM forge.fences
+    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
+)"
+    };
+}
+
 /// Prepares every statement on a migrated database and so proves its names and types. For tests.
 ///
 /// Fails with the names and the server's words of all that do not fit, and when two statements

@@ -19,6 +19,38 @@ pub const STATEMENTS: &[&Statement] = &[
     &WAITING,
 ];
 
+/// The `$4`th job of batch `$3`, unless it is done; goes on behind the fence.
+macro_rules! held {
+    () => {
+        ", held AS MATERIALIZED (
+    SELECT h.lane, h.priorities[$4] AS priority, h.ids[$4] AS id, h.workspaces[$4] AS workspace_id,
+        h.kinds[$4] AS kind, h.keys[$4] AS key, h.payloads[$4] AS payload
+    FROM forge.held h JOIN fence ON h.incarnation = fence.incarnation
+    WHERE h.batch = $3 AND $4 <> ALL (h.done) FOR UPDATE OF h
+)"
+    };
+}
+
+/// Ends `gone`, the batches that are over, and puts what is not done of them back to waiting.
+macro_rules! back {
+    ($attempts:literal) => {
+        concat!(
+            "), back AS (
+    INSERT INTO forge.jobs (lane, priority, run_at, id, workspace_id, kind, key, attempts, payload)
+    SELECT g.lane, j.priority, (SELECT forge.now()), j.id, j.ws, j.kind, j.key, ",
+            $attempts,
+            ",
+        j.payload
+    FROM gone g, unnest(g.priorities, g.ids, g.workspaces, g.kinds, g.keys, g.attempts, g.payloads)
+        WITH ORDINALITY AS j (priority, id, ws, kind, key, attempts, payload, position)
+    WHERE j.position <> ALL (g.done)
+    RETURNING 1
+)
+SELECT count(*) FROM back"
+        )
+    };
+}
+
 /// Adds jobs to the transaction's workspace; gives the ids of those that were added.
 pub(crate) const ENQUEUE: Statement = sql!(
     "queue.enqueue",
@@ -63,10 +95,9 @@ pub(crate) const CLAIM: Statement = sql!(
     "queue.claim_jobs",
     reads(fences[incarnation = $1, lane = $2]) writes(jobs[lane = $3], held[incarnation = $1]),
     (UUID, INT2, TEXT, INT2_ARRAY, TIMESTAMPTZ_ARRAY, UUID_ARRAY, INT8, INT8),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), moved AS (
+    concat!(
+        db::fence!(),
+        ", moved AS (
     DELETE FROM forge.jobs WHERE ctid = ANY (ARRAY(
         SELECT due.at FROM unnest($4::int2[], $5::timestamptz[], $6::uuid[])
             AS p (priority, after_at, after_id),
@@ -92,7 +123,8 @@ pub(crate) const CLAIM: Statement = sql!(
 )
 SELECT position, priority, run_at, id, workspace_id, kind, key IS NOT NULL AS keyed, attempts,
     payload
-FROM numbered ORDER BY position",
+FROM numbered ORDER BY position"
+    ),
 );
 
 /// Ends batches all of whose jobs are done. `$4`: whether any had a key.
@@ -100,10 +132,9 @@ pub(crate) const COMPLETE: Statement = sql!(
     "queue.complete_batches",
     reads(fences[incarnation = $1, lane = $2]) writes(held[incarnation = $1], job_keys),
     (UUID, INT2, INT8_ARRAY, BOOL),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), gone AS (
+    concat!(
+        db::fence!(),
+        ", gone AS (
     DELETE FROM forge.held h USING fence
     WHERE h.incarnation = fence.incarnation AND h.batch = ANY ($3)
     RETURNING h.workspaces, h.keys, h.ids
@@ -113,7 +144,8 @@ pub(crate) const COMPLETE: Statement = sql!(
         WHERE $4) AS d
     WHERE k.workspace_id = d.ws AND k.key = d.key AND k.job_id = d.id
 )
-SELECT incarnation FROM fence",
+SELECT incarnation FROM fence"
+    ),
 );
 
 /// Notes that some jobs of a batch are done.
@@ -122,10 +154,9 @@ pub(crate) const MARK_DONE: Statement = sql!(
     reads(fences[incarnation = $1, lane = $2])
     writes(held[incarnation = $1, batch = $3], job_keys),
     (UUID, INT2, INT8, INT4_ARRAY),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), marked AS (
+    concat!(
+        db::fence!(),
+        ", marked AS (
     UPDATE forge.held h SET done = h.done || $4 FROM fence
     WHERE h.incarnation = fence.incarnation AND h.batch = $3
     RETURNING h.workspaces, h.keys, h.ids
@@ -135,7 +166,8 @@ pub(crate) const MARK_DONE: Statement = sql!(
         FROM marked, unnest($4) AS p WHERE keys[p] IS NOT NULL) AS d
     WHERE k.workspace_id = d.ws AND k.key = d.key AND k.job_id = d.id
 )
-SELECT incarnation FROM fence",
+SELECT incarnation FROM fence"
+    ),
 );
 
 /// Puts a held job back to wait until `$5`, with `$6` attempts counted. Its key stays taken: the batch
@@ -145,20 +177,16 @@ pub(crate) const RETRY: Statement = sql!(
     reads(fences[incarnation = $1, lane = $2])
     writes(held[incarnation = $1, batch = $3], jobs),
     (UUID, INT2, INT8, INT4, TIMESTAMPTZ, INT2),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), held AS MATERIALIZED (
-    SELECT h.lane, h.priorities[$4] AS priority, h.ids[$4] AS id, h.workspaces[$4] AS workspace_id,
-        h.kinds[$4] AS kind, h.keys[$4] AS key, h.payloads[$4] AS payload
-    FROM forge.held h JOIN fence ON h.incarnation = fence.incarnation
-    WHERE h.batch = $3 AND $4 <> ALL (h.done) FOR UPDATE OF h
-), marked AS (
+    concat!(
+        db::fence!(),
+        held!(),
+        ", marked AS (
     UPDATE forge.held h SET done = h.done || $4, keys[$4] = NULL FROM fence
     WHERE h.incarnation = fence.incarnation AND h.batch = $3
 )
 INSERT INTO forge.jobs (lane, priority, run_at, id, workspace_id, kind, key, attempts, payload)
-SELECT lane, priority, $5, id, workspace_id, kind, key, $6, payload FROM held",
+SELECT lane, priority, $5, id, workspace_id, kind, key, $6, payload FROM held"
+    ),
 );
 
 /// Makes a dead letter of a held job that was attempted `$5` times and last failed with code `$6`.
@@ -167,15 +195,10 @@ pub(crate) const BURY: Statement = sql!(
     reads(fences[incarnation = $1, lane = $2])
     writes(held[incarnation = $1, batch = $3], job_keys, dead_letters),
     (UUID, INT2, INT8, INT4, INT2, TEXT, TEXT),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), held AS MATERIALIZED (
-    SELECT h.lane, h.priorities[$4] AS priority, h.ids[$4] AS id, h.workspaces[$4] AS workspace_id,
-        h.kinds[$4] AS kind, h.keys[$4] AS key, h.payloads[$4] AS payload
-    FROM forge.held h JOIN fence ON h.incarnation = fence.incarnation
-    WHERE h.batch = $3 AND $4 <> ALL (h.done) FOR UPDATE OF h
-), marked AS (
+    concat!(
+        db::fence!(),
+        held!(),
+        ", marked AS (
     UPDATE forge.held h SET done = h.done || $4 FROM fence
     WHERE h.incarnation = fence.incarnation AND h.batch = $3
 ), freed AS (
@@ -185,7 +208,8 @@ pub(crate) const BURY: Statement = sql!(
 INSERT INTO forge.dead_letters
     (workspace_id, id, lane, priority, kind, key, attempts, code, reason, died_at, payload)
 SELECT workspace_id, id, lane, priority, kind, key, $5, $6, $7, (SELECT forge.now()), payload
-FROM held ON CONFLICT DO NOTHING",
+FROM held ON CONFLICT DO NOTHING"
+    ),
 );
 
 /// Puts jobs that a fenced incarnation held back to waiting, with one attempt more, except those that
@@ -194,26 +218,18 @@ pub(crate) const RETURN_LOST: Statement = sql!(
     "queue.return_lost_jobs",
     reads(fences) writes(held, jobs),
     (UUID, INT2, INT8),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), lost AS MATERIALIZED (
+    concat!(
+        db::fence!(),
+        ", lost AS MATERIALIZED (
     SELECT h.incarnation, h.batch FROM fence, forge.fences dead
         JOIN forge.held h ON h.incarnation = dead.incarnation
     WHERE dead.lane = $2 AND dead.fenced_at IS NOT NULL LIMIT $3 FOR UPDATE OF h SKIP LOCKED
 ), gone AS (
     DELETE FROM forge.held h USING lost
     WHERE h.incarnation = lost.incarnation AND h.batch = lost.batch RETURNING h.*
-), back AS (
-    INSERT INTO forge.jobs (lane, priority, run_at, id, workspace_id, kind, key, attempts, payload)
-    SELECT g.lane, j.priority, (SELECT forge.now()), j.id, j.ws, j.kind, j.key, j.attempts + 1,
-        j.payload
-    FROM gone g, unnest(g.priorities, g.ids, g.workspaces, g.kinds, g.keys, g.attempts, g.payloads)
-        WITH ORDINALITY AS j (priority, id, ws, kind, key, attempts, payload, position)
-    WHERE j.position <> ALL (g.done)
-    RETURNING 1
-)
-SELECT count(*) FROM back",
+",
+        back!("j.attempts + 1")
+    ),
 );
 
 /// The same for batches of this incarnation that it does not know of (`$3`: those it knows), because
@@ -222,22 +238,14 @@ pub(crate) const RETURN_UNKNOWN: Statement = sql!(
     "queue.return_unknown_jobs",
     reads(fences[incarnation = $1, lane = $2]) writes(held[incarnation = $1], jobs),
     (UUID, INT2, INT8_ARRAY),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), gone AS (
+    concat!(
+        db::fence!(),
+        ", gone AS (
     DELETE FROM forge.held h USING fence
     WHERE h.incarnation = fence.incarnation AND h.batch <> ALL ($3) RETURNING h.*
-), back AS (
-    INSERT INTO forge.jobs (lane, priority, run_at, id, workspace_id, kind, key, attempts, payload)
-    SELECT g.lane, j.priority, (SELECT forge.now()), j.id, j.ws, j.kind, j.key, j.attempts,
-        j.payload
-    FROM gone g, unnest(g.priorities, g.ids, g.workspaces, g.kinds, g.keys, g.attempts, g.payloads)
-        WITH ORDINALITY AS j (priority, id, ws, kind, key, attempts, payload, position)
-    WHERE j.position <> ALL (g.done)
-    RETURNING 1
-)
-SELECT count(*) FROM back",
+",
+        back!("j.attempts")
+    ),
 );
 
 /// Waiting jobs of a lane; counts at most `$2`.

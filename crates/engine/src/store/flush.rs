@@ -7,6 +7,33 @@
 
 use db::{Statement, sql};
 
+/// What stands about runs beside their rows: `labels` and `failures` select the runs that have some.
+macro_rules! marks {
+    ($labels:literal, $failures:literal) => {
+        concat!(
+            "labelled AS (
+    INSERT INTO forge.run_labels (workspace_id, run_id, label, class, day)
+    SELECT x.ws, x.id, label, x.class, x.day FROM (
+        ",
+            $labels,
+            "
+    ) x, unnest(string_to_array(x.labels, chr(31))) label
+    ON CONFLICT (workspace_id, run_id, label)
+    DO UPDATE SET class = excluded.class, day = excluded.day
+), failed AS (
+    INSERT INTO forge.run_failures (workspace_id, run_id, class, day, code, node, detail)
+    SELECT x.ws, x.id, x.class, x.day, split_part(x.failure, chr(31), 1),
+        split_part(x.failure, chr(31), 2), split_part(x.failure, chr(31), 3) FROM (
+        ",
+            $failures,
+            "
+    ) x ON CONFLICT DO NOTHING
+)
+"
+        )
+    };
+}
+
 /// Any mixture of operations. Answers `(what, n, signals)`: what 0: the fence is open; 1: the run is
 /// ours; 2: the key was free; 3: parked, renewed or ended. `n` counts the operations from 1.
 pub(crate) const FLUSH: Statement = sql!(
@@ -16,10 +43,9 @@ pub(crate) const FLUSH: Statement = sql!(
     (UUID, INT2, CHAR_ARRAY, UUID_ARRAY, UUID_ARRAY, INT4_ARRAY, INT4_ARRAY, INT4_ARRAY, UUID_ARRAY,
      UUID_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY, TIMESTAMPTZ_ARRAY, DATE_ARRAY, INT2_ARRAY,
      TEXT_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY),
-    r#"WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), m AS MATERIALIZED (
+    concat!(
+        db::fence!(),
+        r#", m AS MATERIALIZED (
     SELECT u.* FROM fence, unnest($3::"char"[], $4::uuid[], $5::uuid[], $6::int4[], $7::int4[],
         $8::int4[], $9::uuid[], $10::uuid[], $11::text[], $12::timestamptz[], $13::timestamptz[],
         $14::date[], $15::int2[], $16::text[], $17::bytea[], $18::text[], $19::text[])
@@ -71,29 +97,21 @@ pub(crate) const FLUSH: Statement = sql!(
     FROM ended WHERE class >= 0
     UNION ALL SELECT class, day, ws, id, wf, ver, state, t0, t1, body
     FROM fresh WHERE op = 'w' AND class >= 0
-), labelled AS (
-    INSERT INTO forge.run_labels (workspace_id, run_id, label, class, day)
-    SELECT x.ws, x.id, label, x.class, x.day FROM (
-        SELECT ws, id, class, CASE WHEN op = 'w' THEN day END AS day, labels FROM fresh
+), "#,
+        marks!(
+            "SELECT ws, id, class, CASE WHEN op = 'w' THEN day END AS day, labels FROM fresh
         WHERE labels IS NOT NULL AND coalesce(class, 0) >= 0
-        UNION ALL SELECT ws, id, class, day, labels FROM ended WHERE labels IS NOT NULL
-    ) x, unnest(string_to_array(x.labels, chr(31))) label
-    ON CONFLICT (workspace_id, run_id, label)
-    DO UPDATE SET class = excluded.class, day = excluded.day
-), failed AS (
-    INSERT INTO forge.run_failures (workspace_id, run_id, class, day, code, node, detail)
-    SELECT x.ws, x.id, x.class, x.day, split_part(x.failure, chr(31), 1),
-        split_part(x.failure, chr(31), 2), split_part(x.failure, chr(31), 3) FROM (
-        SELECT ws, id, class, day, failure FROM fresh WHERE failure IS NOT NULL AND class >= 0
+        UNION ALL SELECT ws, id, class, day, labels FROM ended WHERE labels IS NOT NULL",
+            "SELECT ws, id, class, day, failure FROM fresh WHERE failure IS NOT NULL AND class >= 0
         UNION ALL SELECT ws, id, class, day, failure FROM ended
-        WHERE failure IS NOT NULL AND class >= 0
-    ) x ON CONFLICT DO NOTHING
-)
-SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence
+        WHERE failure IS NOT NULL AND class >= 0"
+        ),
+        "SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence
 UNION ALL SELECT 1, n, signals FROM mine
 UNION ALL SELECT 2, n, 0 FROM fresh
 UNION ALL SELECT 3, n, 0 FROM parked
-UNION ALL SELECT 3, n, 0 FROM ended"#,
+UNION ALL SELECT 3, n, 0 FROM ended"
+    ),
 );
 
 /// Whole runs without keys and marks, all of them kept. One row: the fence is open, everything is written.
@@ -102,10 +120,9 @@ pub(crate) const WHOLE: Statement = sql!(
     reads(fences[incarnation = $1, lane = $2]) writes(history),
     (UUID, INT2, UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY,
      TIMESTAMPTZ_ARRAY, DATE_ARRAY, INT2_ARRAY, BYTEA_ARRAY),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), kept AS (
+    concat!(
+        db::fence!(),
+        ", kept AS (
     INSERT INTO forge.history (class, day, workspace_id, run_id, workflow_id, version_id, state,
         started_at, finished_at, body)
     SELECT u.class, u.day, u.ws, u.id, u.wf, u.ver, u.state, u.t0, u.t1, u.body
@@ -113,7 +130,8 @@ pub(crate) const WHOLE: Statement = sql!(
         $8::timestamptz[], $9::timestamptz[], $10::date[], $11::int2[], $12::bytea[])
         AS u (ws, id, wf, ver, state, t0, t1, day, class, body)
 )
-SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence",
+SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence"
+    ),
 );
 
 /// Whole runs, some with keys or marks, some perhaps not kept. Answers as [`FLUSH`].
@@ -122,10 +140,9 @@ pub(crate) const WHOLE_KEYED: Statement = sql!(
     reads(fences[incarnation = $1, lane = $2]) writes(run_keys, history, run_labels, run_failures),
     (UUID, INT2, UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, UUID_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY,
      TIMESTAMPTZ_ARRAY, DATE_ARRAY, INT2_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), m AS MATERIALIZED (
+    concat!(
+        db::fence!(),
+        ", m AS MATERIALIZED (
     SELECT u.* FROM fence, unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::date[], $11::int2[], $12::bytea[], $13::text[],
         $14::text[], $15::text[])
@@ -140,22 +157,14 @@ pub(crate) const WHOLE_KEYED: Statement = sql!(
     INSERT INTO forge.history (class, day, workspace_id, run_id, workflow_id, version_id, state,
         started_at, finished_at, body)
     SELECT class, day, ws, id, wf, ver, state, t0, t1, body FROM fresh WHERE class >= 0
-), labelled AS (
-    INSERT INTO forge.run_labels (workspace_id, run_id, label, class, day)
-    SELECT x.ws, x.id, label, x.class, x.day FROM (
-        SELECT ws, id, class, day, labels FROM fresh WHERE labels IS NOT NULL AND class >= 0
-    ) x, unnest(string_to_array(x.labels, chr(31))) label
-    ON CONFLICT (workspace_id, run_id, label)
-    DO UPDATE SET class = excluded.class, day = excluded.day
-), failed AS (
-    INSERT INTO forge.run_failures (workspace_id, run_id, class, day, code, node, detail)
-    SELECT x.ws, x.id, x.class, x.day, split_part(x.failure, chr(31), 1),
-        split_part(x.failure, chr(31), 2), split_part(x.failure, chr(31), 3) FROM (
-        SELECT ws, id, class, day, failure FROM fresh WHERE failure IS NOT NULL AND class >= 0
-    ) x ON CONFLICT DO NOTHING
-)
-SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence
-UNION ALL SELECT 2, n, 0 FROM fresh",
+), ",
+        marks!(
+            "SELECT ws, id, class, day, labels FROM fresh WHERE labels IS NOT NULL AND class >= 0",
+            "SELECT ws, id, class, day, failure FROM fresh WHERE failure IS NOT NULL AND class >= 0"
+        ),
+        "SELECT 0 AS what, 0::int8 AS n, 0 AS signals FROM fence
+UNION ALL SELECT 2, n, 0 FROM fresh"
+    ),
 );
 
 /// After a flush of unknown outcome, once its backend is gone: which operations are in. Answers

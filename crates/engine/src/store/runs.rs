@@ -40,10 +40,9 @@ pub(crate) const TAKE_OVER: Statement = sql!(
     "engine.take_over_runs",
     reads(fences) writes(runs),
     (UUID, INT2, INT8),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), lost AS MATERIALIZED (
+    concat!(
+        db::fence!(),
+        ", lost AS MATERIALIZED (
     SELECT r.workspace_id, r.id FROM fence, forge.fences dead
         JOIN forge.runs r ON r.owner = dead.incarnation
     WHERE dead.lane = 0 AND dead.fenced_at IS NOT NULL
@@ -53,7 +52,8 @@ UPDATE forge.runs r SET owner = $1, epoch = r.epoch + 1, reclaims = r.reclaims +
     state = 'running', due_at = NULL
 FROM lost WHERE r.workspace_id = lost.workspace_id AND r.id = lost.id
 RETURNING r.workspace_id, r.id, r.workflow_id, r.version_id, r.state, r.owner, r.epoch, r.segment,
-    r.base_seq, r.signals, r.reclaims, r.started_at, r.deadline_at, r.checkpoint AS body",
+    r.base_seq, r.signals, r.reclaims, r.started_at, r.deadline_at, r.checkpoint AS body"
+    ),
 );
 
 /// Takes parked runs whose time has come or that were signalled; all their timers go, and stale ones.
@@ -61,10 +61,9 @@ pub(crate) const TAKE_DUE: Statement = sql!(
     "engine.take_due_runs",
     reads(fences[incarnation = $1, lane = $2]) writes(runs, timers),
     (UUID, INT2, INT8),
-    "WITH fence AS (
-    SELECT incarnation FROM forge.fences
-    WHERE incarnation = $1 AND lane = $2 AND fenced_at IS NULL FOR SHARE
-), due AS MATERIALIZED (
+    concat!(
+        db::fence!(),
+        ", due AS MATERIALIZED (
     SELECT t.due_at, t.workspace_id, t.run_id FROM fence, forge.timers t
     WHERE t.due_at <= (SELECT forge.now()) ORDER BY t.due_at LIMIT $3
     FOR UPDATE OF t SKIP LOCKED
@@ -84,7 +83,8 @@ pub(crate) const TAKE_DUE: Statement = sql!(
 UPDATE forge.runs r SET owner = $1, epoch = r.epoch + 1, state = 'running', due_at = NULL
 FROM woken w WHERE r.workspace_id = w.workspace_id AND r.id = w.id AND r.owner IS NULL
 RETURNING r.workspace_id, r.id, r.workflow_id, r.version_id, r.state, r.owner, r.epoch, r.segment,
-    r.base_seq, r.signals, r.reclaims, r.started_at, r.deadline_at, r.checkpoint AS body",
+    r.base_seq, r.signals, r.reclaims, r.started_at, r.deadline_at, r.checkpoint AS body"
+    ),
 );
 
 /// Sends a signal: counts it on the run, puts it into the inbox, and wakes the run if nobody holds

@@ -8,7 +8,7 @@ use super::tree::{Tree, is_test_file};
 
 const MAP: &str = "ARCHITECTURE.md";
 /// What makes a statement a fenced one.
-const FENCE: &str = "fenced_at IS NULL FOR SHARE";
+const FENCE: &str = "db::fence!()";
 /// How a migration makes a table.
 const TABLE: &str = concat!("CREATE", " TABLE forge.");
 const UNLOGGED: &str = concat!("CREATE", " UNLOGGED TABLE forge.");
@@ -69,8 +69,8 @@ fn system_tables(tree: &Tree) -> BTreeSet<String> {
 mod tests {
     use super::*;
 
-    const STORE: &str = "const A: Statement = sql!(\n    \"a.flush\",\n    \"SELECT FROM f \
-                         WHERE fenced_at IS NULL FOR SHARE\",\n);\nconst B: Statement = \
+    const STORE: &str = "const A: Statement = sql!(\n    \"a.flush\",\n    \
+                         concat!(db::fence!(), \"SELECT FROM fence\"),\n);\nconst B: Statement = \
                          sql!(\"a.find\", \"SELECT 1\");\n";
     const MIGRATION: &str = "CREATE UNLOGGED TABLE forge.members (\n    id uuid\n);\n\
                              CREATE TABLE forge.runs (\n    workspace_id uuid\n);\n";
