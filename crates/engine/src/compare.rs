@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::{Items, RunId, Value, VersionId};
+use kernel::{Items, RunId, Value, VersionId, json};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -245,8 +245,7 @@ impl Changes<'_> {
         right: Option<&Value>,
     ) {
         let length = place.3.len();
-        place.3.push('/');
-        place.3.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        json::push_key(&mut place.3, key);
         self.values(place, left, right);
         place.3.truncate(length);
     }

@@ -139,6 +139,46 @@ pub fn merge_patch(target: &mut Value, patch: &Value) {
     }
 }
 
+/// A key as a step of a JSON pointer (RFC 6901).
+pub fn escape_key(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// Appends one key to a JSON pointer.
+pub fn push_key(pointer: &mut String, key: &str) {
+    pointer.push('/');
+    pointer.push_str(&escape_key(key));
+}
+
+/// What JSON Schema calls the type of a value; whole numbers are a `number` too.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Whether a value is of a type of JSON Schema.
+pub fn is_kind(value: &Value, kind: &str) -> bool {
+    match value {
+        Value::Number(number) if kind == "integer" => number.is_i64() || number.is_u64(),
+        value => kind_of(value) == kind,
+    }
+}
+
+/// The types a schema accepts; empty: any.
+pub fn kinds(schema: &Value) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Value::String(kind)) => vec![kind],
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,10 @@
 //! Schema that `schemars` writes for parameters, and nothing more.
 
 use expr::Template;
+use kernel::duration::Span;
+use kernel::json::{is_kind, kind_of, kinds};
 use kernel::suggest::did_you_mean;
-use kernel::{FieldProblem, Object, Value, codes, duration::Span};
+use kernel::{FieldProblem, Object, Value, codes, json};
 
 use crate::expression::EXPRESSION_KEY;
 
@@ -76,7 +78,7 @@ impl<'s> Walk<'s> {
             return self.one_of(&constants, value);
         }
         let kinds = kinds(schema);
-        if !kinds.is_empty() && !kinds.iter().any(|kind| is_kind(kind, value)) {
+        if !kinds.is_empty() && !kinds.iter().any(|kind| is_kind(value, kind)) {
             return self.wrong_kind(&kinds, value);
         }
         match value {
@@ -304,8 +306,7 @@ impl<'s> Walk<'s> {
 
     fn below(&mut self, key: &str, then: impl FnOnce(&mut Self)) {
         let length = self.pointer.len();
-        self.pointer.push('/');
-        self.pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        json::push_key(&mut self.pointer, key);
         then(self);
         self.pointer.truncate(length);
     }
@@ -335,37 +336,9 @@ fn constants(schema: &Value) -> Option<Vec<Value>> {
     }
 }
 
-/// The JSON types a schema accepts; empty: any.
-fn kinds(schema: &Value) -> Vec<&str> {
-    match schema.get("type") {
-        Some(Value::String(kind)) => vec![kind],
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
 fn fits_kind(schema: &Value, value: &Value) -> bool {
     let kinds = kinds(schema);
-    kinds.is_empty() || kinds.iter().any(|kind| is_kind(kind, value))
-}
-
-fn is_kind(kind: &str, value: &Value) -> bool {
-    match (kind, value) {
-        ("integer", Value::Number(number)) => number.is_i64() || number.is_u64(),
-        ("number", Value::Number(_)) => true,
-        (kind, value) => kind == kind_of(value),
-    }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
+    kinds.is_empty() || kinds.iter().any(|kind| is_kind(value, kind))
 }
 
 fn spoken(kind: &str) -> &'static str {

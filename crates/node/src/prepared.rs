@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use expr::{Scope, Template};
 use futures::future::BoxFuture;
-use kernel::{Item, Items, Object, Problem, Value};
+use kernel::{Item, Items, Object, Problem, Value, json};
 
 use crate::about::{About, EffectClass, PortNames};
 use crate::context::NodeContext;
@@ -158,8 +158,7 @@ impl Raw {
 fn parse_at(value: &Value, pointer: &mut String) -> Result<Raw, Problem> {
     let below = |pointer: &mut String, key: &str, value: &Value| {
         let length = pointer.len();
-        pointer.push('/');
-        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        json::push_key(pointer, key);
         let raw = parse_at(value, pointer);
         pointer.truncate(length);
         raw

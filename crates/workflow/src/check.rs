@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use expr::Template;
+use kernel::json::push_key;
 use kernel::limits::{NAME_BYTES_MAX, NODES_MAX};
 use kernel::suggest::nearest;
 use kernel::{Code, Value, codes};
 use node::{NodeType, Registry, Shape, SharedNode};
 
-use crate::document::{Connection, Document, DocumentNode, Port, push_key, suggest};
+use crate::document::{Connection, Document, DocumentNode, Port, suggest};
 use crate::graph::OnError;
 use crate::order::{Successors, cycles, reached, reversed};
 use crate::validate::{Fault, Warning};

@@ -6,11 +6,12 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
+use kernel::json::push_key;
 use kernel::{Object, Value, VersionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Connection, Document, DocumentNode, push_key};
+use crate::document::{Connection, Document, DocumentNode};
 use crate::model::VersionView;
 
 /// One side of a comparison: a version, or the draft.

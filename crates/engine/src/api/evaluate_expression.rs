@@ -2,7 +2,7 @@
 
 use expr::{Scope, Template};
 use function::{ActionContext, Problem, action};
-use kernel::{RunId, Value, codes};
+use kernel::{RunId, Value, codes, json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -100,9 +100,12 @@ pub(super) async fn evaluate_expression(
         false => (format!("={{{{{expression}\n}}}}"), 3),
     };
     Ok(match apart(source, scope, item).await {
-        Ok(value) => {
-            Evaluated { r#type: Some(type_of(&value)), value: Some(value), error: None, items }
-        }
+        Ok(value) => Evaluated {
+            r#type: Some(json::kind_of(&value)),
+            value: Some(value),
+            error: None,
+            items,
+        },
         Err(problem) => {
             let character =
                 expr::fault_place(&problem).map(|place| place.saturating_sub(before).max(1));
@@ -132,15 +135,4 @@ async fn apart(source: String, scope: Scope, item: usize) -> Result<Value, Probl
 fn too_large() -> Problem {
     let detail = format!("The value has more than {VALUE_BYTES_MAX} bytes; look at a part of it.");
     Problem::new(codes::EXPRESSION_MEMORY, detail)
-}
-
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }

@@ -1,11 +1,12 @@
 //! A request's arguments: read, checked as a whole, and then handed out as types.
 
+use kernel::json::{escape_key, push_key};
 use kernel::{Code, FieldProblem, Object, Problem, Value, codes, json};
 use serde::de::DeserializeOwned;
 
 use super::shape::{Body, Checks};
 use super::text::{decode_query, object};
-use super::walk::{Fault, escape, faults};
+use super::walk::{Fault, faults};
 use crate::request::{RawBody, Request};
 
 /// The arguments of one call. They fit the schemas of their types.
@@ -74,7 +75,7 @@ fn read_path(checks: &Checks, request: &Request) -> Result<Value, Problem> {
 fn read_query(checks: &Checks, request: &Request, wrong: &mut Vec<Fault>) -> Value {
     let Some(shape) = &checks.query else {
         let fault = |(name, _): (String, String)| Fault {
-            pointer: format!("/query/{}", escape(&name)),
+            pointer: format!("/query/{}", escape_key(&name)),
             what: "is not known: nothing is taken here".to_owned(),
         };
         wrong.extend(decode_query(&request.query).into_iter().map(fault));
@@ -82,7 +83,7 @@ fn read_query(checks: &Checks, request: &Request, wrong: &mut Vec<Fault>) -> Val
     };
     let (query, repeated) = object(checks, shape, decode_query(&request.query));
     wrong.extend(repeated.iter().map(|name| Fault {
-        pointer: format!("/query/{}", escape(name)),
+        pointer: format!("/query/{}", escape_key(name)),
         what: "is given more than once".to_owned(),
     }));
     wrong.extend(faults(checks, shape, &query, "/query"));
@@ -102,7 +103,7 @@ fn nul(fields: &Value, pointer: &str) -> Vec<Fault> {
     });
     with_nul
         .map(|(name, _)| Fault {
-            pointer: format!("{pointer}/{}", escape(name)),
+            pointer: format!("{pointer}/{}", escape_key(name)),
             what: "must not contain NUL".to_owned(),
         })
         .collect()
@@ -123,9 +124,9 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     for segment in path {
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
+            Segment::Map { key } => push_key(&mut pointer, key),
             // The variant of an externally tagged enum is a key of the document.
-            Segment::Enum { variant } => pointer.push_str(&format!("/{}", escape(variant))),
+            Segment::Enum { variant } => push_key(&mut pointer, variant),
             Segment::Unknown => {}
         }
     }

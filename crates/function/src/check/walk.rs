@@ -1,6 +1,6 @@
 //! The walk over a value: collects every fault with its place, in words for people.
 
-use kernel::{Object, Value, suggest};
+use kernel::{Object, Value, json, suggest};
 
 use super::shape::{Bounds, Checks, Kind, Others, Range, Shape};
 
@@ -174,8 +174,7 @@ impl Walk<'_> {
 
     fn at(&mut self, key: &str, look: impl FnOnce(&mut Self)) {
         let length = self.pointer.len();
-        self.pointer.push('/');
-        self.pointer.push_str(&escape(key));
+        json::push_key(&mut self.pointer, key);
         look(self);
         self.pointer.truncate(length);
     }
@@ -197,11 +196,6 @@ fn leaves<'s>(checks: &'s Checks, shapes: &'s [Shape], depth: u8) -> Vec<&'s Sha
         }
     };
     shapes.iter().flat_map(inside).collect()
-}
-
-/// A key as a step of a JSON pointer.
-pub(super) fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// Whether a shape is what somebody who wrote this value had in mind: it is of its kind, and where

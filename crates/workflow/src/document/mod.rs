@@ -22,5 +22,5 @@ pub use model::{
 };
 pub use read::read_as;
 pub use schema::json_schema;
-pub(crate) use shape::{push_key, suggest};
+pub(crate) use shape::suggest;
 pub use source::{MediaType, Source};

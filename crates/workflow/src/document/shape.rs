@@ -2,6 +2,7 @@
 //!
 //! It knows the keywords that our own schema uses and no others.
 
+use kernel::json::{is_kind, kind_of, kinds, push_key};
 use kernel::suggest::nearest;
 use kernel::{Code, FieldProblem, Object, Value, codes};
 
@@ -200,38 +201,5 @@ impl<'a> Walk<'a> {
     fn fault(&mut self, code: Code, detail: String) {
         let pointer = self.pointer.clone();
         self.faults.push(FieldProblem { pointer, code: code.to_string(), detail });
-    }
-}
-
-/// Appends one key to a JSON pointer.
-pub(crate) fn push_key(pointer: &mut String, key: &str) {
-    pointer.push('/');
-    pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-}
-
-fn kinds(schema: &Value) -> Vec<&str> {
-    match &schema["type"] {
-        Value::String(kind) => vec![kind],
-        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn is_kind(value: &Value, kind: &str) -> bool {
-    match value {
-        Value::Number(number) if kind == "integer" => number.is_u64() || number.is_i64(),
-        Value::Number(_) => kind == "number",
-        value => kind_of(value) == kind,
-    }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }

@@ -2,11 +2,12 @@
 //! transaction, so that each of them is checked as a save is.
 
 use db::Tx;
+use kernel::json::push_key;
 use kernel::{Object, Problem, Value, WorkspaceId, codes, json};
 use node::Registry;
 
 use super::{Author, Incoming, Strictness, expect_revision, find, in_use, lock, save, stored};
-use crate::document::{Connection, Document, DocumentNode, push_key, suggest};
+use crate::document::{Connection, Document, DocumentNode, suggest};
 use crate::model::Saved;
 use crate::observer::Publishing;
 use crate::rename::rename_node;
@@ -36,7 +37,7 @@ pub(crate) async fn edit(
     expect_revision(draft.revision, &row)?;
     let mut document = stored(&row.document)?;
     change(&mut document, &publishing.registry)?;
-    let incoming = Incoming { document, source: None, notes: Vec::new() };
+    let incoming = Incoming::of(document);
     save(tx, author, publishing, &row, draft.revision, &incoming, draft.strictness).await
 }
 
