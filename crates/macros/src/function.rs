@@ -51,13 +51,7 @@ impl Parse for Attribute {
             status: None,
             also: None,
         };
-        while !input.is_empty() {
-            input.parse::<Token![,]>()?;
-            if input.is_empty() {
-                break;
-            }
-            let key: Ident = input.parse()?;
-            input.parse::<Token![=]>()?;
+        each_setting(input, |key| {
             match key.to_string().as_str() {
                 "permission" => attribute.permission = Some(input.parse()?),
                 "audit" => attribute.audit = Some(input.parse()?),
@@ -72,9 +66,28 @@ impl Parse for Attribute {
                     ));
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(attribute)
     }
+}
+
+/// What stands behind the first words of an attribute: `, key = value` and so on; `read` reads the value
+/// of its key.
+pub(crate) fn each_setting(
+    input: ParseStream,
+    mut read: impl FnMut(&Ident) -> Result<()>,
+) -> Result<()> {
+    while !input.is_empty() {
+        input.parse::<Token![,]>()?;
+        if input.is_empty() {
+            break;
+        }
+        let key: Ident = input.parse()?;
+        input.parse::<Token![=]>()?;
+        read(&key)?;
+    }
+    Ok(())
 }
 
 /// The arguments after the context, in their order.

@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, FnArg, Ident, ItemFn, LitInt, LitStr, Result, Token};
+use syn::{Error, FnArg, ItemFn, LitInt, LitStr, Result};
 
-use crate::function::{doc_comment, timeout_ms};
+use crate::function::{doc_comment, each_setting, timeout_ms};
 
 /// Attempts, where the declaration says nothing.
 const ATTEMPTS: u16 = 5;
@@ -36,13 +36,7 @@ impl Parse for Attribute {
             return Err(Error::new(kind.span(), "a kind of job is called noun.verb"));
         }
         let mut attribute = Self { kind, attempts: ATTEMPTS, timeout_ms: TIMEOUT_MS };
-        while !input.is_empty() {
-            input.parse::<Token![,]>()?;
-            if input.is_empty() {
-                break;
-            }
-            let key: Ident = input.parse()?;
-            input.parse::<Token![=]>()?;
+        each_setting(input, |key| {
             match key.to_string().as_str() {
                 "attempts" => {
                     let number: LitInt = input.parse()?;
@@ -54,7 +48,8 @@ impl Parse for Attribute {
                 "timeout" => attribute.timeout_ms = timeout_ms(&input.parse()?)?,
                 _ => return Err(Error::new(key.span(), "expected attempts or timeout")),
             }
-        }
+            Ok(())
+        })?;
         Ok(attribute)
     }
 }
