@@ -54,6 +54,21 @@ macro_rules! surroundings {
                 self.surroundings.caller.workspace
             }
 
+            /// Says which version of its noun the answer shows, where the noun counts its versions:
+            /// it becomes the answer's entity tag. Without it a query's tag is made of its body.
+            pub fn set_version(&self, version: impl Into<Version>) {
+                *lock(&self.surroundings.version) = Some(version.into());
+            }
+        }
+    )*};
+}
+
+surroundings!(QueryContext, MutationContext, ActionContext);
+
+/// What jobs have as well.
+macro_rules! process {
+    ($($context:ty),*) => {$(
+        impl $context {
             /// The process's service of this type.
             pub fn service<T: Send + Sync + 'static>(&self) -> &T {
                 self.surroundings.services.get()
@@ -68,17 +83,13 @@ macro_rules! surroundings {
             pub fn dice(&self) -> &dyn Dice {
                 &*self.surroundings.dice
             }
-
-            /// Says which version of its noun the answer shows, where the noun counts its versions:
-            /// it becomes the answer's entity tag. Without it a query's tag is made of its body.
-            pub fn set_version(&self, version: impl Into<Version>) {
-                *lock(&self.surroundings.version) = Some(version.into());
-            }
         }
     )*};
 }
 
-surroundings!(QueryContext, MutationContext, ActionContext);
+pub(crate) use process;
+
+process!(QueryContext, MutationContext, ActionContext);
 
 macro_rules! lists {
     ($($context:ty),*) => {$(

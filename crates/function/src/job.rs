@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::context::process;
 use crate::services::Services;
 
 /// What a job's code is while it runs.
@@ -115,22 +116,9 @@ impl JobContext {
     pub fn identity(&self) -> Identity {
         Identity::of_workspace(self.workspace)
     }
-
-    /// The process's service of this type.
-    pub fn service<T: Send + Sync + 'static>(&self) -> &T {
-        self.surroundings.services.get()
-    }
-
-    /// Time.
-    pub fn clock(&self) -> &dyn Clock {
-        &*self.surroundings.clock
-    }
-
-    /// Chance.
-    pub fn dice(&self) -> &dyn Dice {
-        &*self.surroundings.dice
-    }
 }
+
+process!(JobContext);
 
 /// The payload of a job as a type; what the attribute calls.
 ///
