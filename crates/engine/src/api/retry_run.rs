@@ -10,7 +10,7 @@ use workflow::{Catalog, Graph};
 use super::path::RunPath;
 use super::start_run::{RunStarted, begin, not_published};
 use crate::Engine;
-use crate::repeat::repeat;
+use crate::repeat::{Turn, repeat};
 use crate::state::RunState;
 
 /// How to repeat the run.
@@ -34,12 +34,19 @@ pub(super) enum Version {
 }
 
 impl Version {
-    /// Its graph.
-    pub(super) async fn graph(
+    /// Starts a finished run once more with it: from where it failed, or from a turn on.
+    pub(super) async fn repeat(
         self,
         cx: &ActionContext,
-        old: &RunState,
-    ) -> Result<Arc<Graph>, Problem> {
+        path: &RunPath,
+        turn: Option<&Turn>,
+    ) -> Result<RunStarted, Problem> {
+        let old = cx.service::<Engine>().find_finished(cx.workspace(), path.run()?).await?;
+        let graph = self.graph(cx, &old).await?;
+        begin(cx, repeat(&old, graph, turn)?).await
+    }
+
+    async fn graph(self, cx: &ActionContext, old: &RunState) -> Result<Arc<Graph>, Problem> {
         let graph = &old.plan.graph;
         match self {
             Self::Same => Ok(Arc::clone(graph)),
@@ -70,7 +77,5 @@ pub(super) async fn retry_run(
     path: RunPath,
     body: RunRetry,
 ) -> Result<RunStarted, Problem> {
-    let old = cx.service::<Engine>().find_finished(cx.workspace(), path.run()?).await?;
-    let graph = body.version.graph(cx, &old).await?;
-    begin(cx, repeat(&old, graph, None)?).await
+    body.version.repeat(cx, &path, None).await
 }

@@ -10,11 +10,10 @@ use serde::Deserialize;
 
 use super::path::RunPath;
 use super::retry_run::Version;
-use super::start_run::{RunStarted, begin};
-use crate::Engine;
+use super::start_run::RunStarted;
 use crate::entry::read_items;
 use crate::record::ActivationId;
-use crate::repeat::{Turn, repeat};
+use crate::repeat::Turn;
 
 /// Where the new run goes its own way.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -59,7 +58,5 @@ pub(super) async fn run_from_node(
     let read = |(port, input)| Ok((port, Arc::new(read_items(Some(input))?)));
     let inputs = first.into_iter().chain(others).map(read).collect::<Result<_, Problem>>()?;
     let turn = Turn { node, activation, inputs };
-    let old = cx.service::<Engine>().find_finished(cx.workspace(), path.run()?).await?;
-    let graph = version.graph(cx, &old).await?;
-    begin(cx, repeat(&old, graph, Some(&turn))?).await
+    version.repeat(cx, &path, Some(&turn)).await
 }
