@@ -26,7 +26,7 @@ use crate::cors::{self, ExtraHeaders};
 use crate::guard::Guard;
 use crate::intake::{Body, BodyLimits, Intake, Plan};
 use crate::item::{self, HookBody, HookHead, HookRequest};
-use crate::listening::Listenings;
+use crate::listening::{HeardCall, Listenings};
 use crate::signature::Claim;
 use crate::signatures;
 use crate::store::listenings::ListeningRow;
@@ -325,7 +325,8 @@ impl Hooks {
         if let Some(item) = heard {
             let listenings = &self.0.listenings;
             let (database, clock) = (&parts.database, &*parts.clock);
-            listenings.offer(database, *workspace, route, &item, started.run, clock).await;
+            let call = HeardCall { route, item: &item, run: started.run };
+            listenings.offer(database, *workspace, call, clock).await;
         }
         self.wait(started).await
     }

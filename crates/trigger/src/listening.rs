@@ -16,6 +16,14 @@ use crate::store::listenings::{CapturedRow, ListeningRow};
 /// How often the database is asked while somebody waits: the call may come to another member.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// A call of a draft: where it came in, what it brought, and the run it started.
+#[derive(Clone, Copy)]
+pub(crate) struct HeardCall<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) item: &'a Item,
+    pub(crate) run: RunId,
+}
+
 /// Wakes those who wait in this process.
 #[derive(Default)]
 pub(crate) struct Listenings {
@@ -28,16 +36,14 @@ impl Listenings {
         &self,
         database: &Database,
         workspace: WorkspaceId,
-        route: &Route,
-        item: &Item,
-        run: RunId,
+        call: HeardCall<'_>,
         clock: &dyn Clock,
     ) {
-        match keep(database, workspace, route, item, run, clock).await {
+        match keep(database, workspace, call, clock).await {
             Ok(true) => self.captured.notify_waiters(),
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(error = %error, run.id = %run, "a call could not be kept");
+                tracing::warn!(error = %error, run.id = %call.run, "a call could not be kept");
             }
         }
     }
@@ -71,9 +77,7 @@ impl Listenings {
 async fn keep(
     database: &Database,
     workspace: WorkspaceId,
-    route: &Route,
-    item: &Item,
-    run: RunId,
+    HeardCall { route, item, run }: HeardCall<'_>,
     clock: &dyn Clock,
 ) -> Result<bool, Error> {
     let (identity, at) = (Identity::of_workspace(workspace), clock.now());

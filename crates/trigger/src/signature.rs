@@ -25,7 +25,7 @@ pub(crate) struct Signature {
     header: HeaderName,
     prefix: String,
     encoding: HookEncoding,
-    content: Vec<Part>,
+    content: Vec<ContentPart>,
     window: Option<Window>,
 }
 
@@ -33,16 +33,6 @@ struct Window {
     header: HeaderName,
     prefix: String,
     tolerance: SignedDuration,
-}
-
-enum Part {
-    Text(String),
-    Body,
-    Timestamp,
-    Method,
-    Path,
-    Query,
-    Header(HeaderName),
 }
 
 /// A signature that may be accepted once.
@@ -74,12 +64,18 @@ impl Signature {
             (None, None) => "{body}",
         };
         let content = parse_content(content)?;
+        let header = header_name(&declared.header)?;
+        for part in &content {
+            if let ContentPart::Header(name) = part {
+                header_name(name)?;
+            }
+        }
         Ok(Self {
             key: Key::new(algorithm, &bytes),
-            header: header_name(&declared.header)?,
+            header,
             prefix: declared.prefix.clone(),
             encoding: declared.encoding,
-            content: content.into_iter().map(Part::of).collect::<Result<_, _>>()?,
+            content,
             window,
         })
     }
@@ -123,13 +119,13 @@ impl Signature {
         let mut context = Context::with_key(&self.key);
         for part in &self.content {
             match part {
-                Part::Text(text) => context.update(text.as_bytes()),
-                Part::Body => context.update(body),
-                Part::Timestamp => context.update(timestamp.as_bytes()),
-                Part::Method => context.update(head.method.as_bytes()),
-                Part::Path => context.update(head.path.as_bytes()),
-                Part::Query => context.update(head.query.as_bytes()),
-                Part::Header(name) => {
+                ContentPart::Text(text) => context.update(text.as_bytes()),
+                ContentPart::Body => context.update(body),
+                ContentPart::Timestamp => context.update(timestamp.as_bytes()),
+                ContentPart::Method => context.update(head.method.as_bytes()),
+                ContentPart::Path => context.update(head.path.as_bytes()),
+                ContentPart::Query => context.update(head.query.as_bytes()),
+                ContentPart::Header(name) => {
                     context.update(head.headers.get(name).map_or(b"", |value| value.as_bytes()));
                 }
             }
@@ -151,20 +147,6 @@ impl Signature {
             HookEncoding::Hex => unhex(text),
             HookEncoding::Base64 => base64(text),
         }
-    }
-}
-
-impl Part {
-    fn of(part: ContentPart) -> Result<Self, String> {
-        Ok(match part {
-            ContentPart::Text(text) => Self::Text(text),
-            ContentPart::Body => Self::Body,
-            ContentPart::Timestamp => Self::Timestamp,
-            ContentPart::Method => Self::Method,
-            ContentPart::Path => Self::Path,
-            ContentPart::Query => Self::Query,
-            ContentPart::Header(name) => Self::Header(header_name(&name)?),
-        })
     }
 }
 
