@@ -42,6 +42,15 @@ fn call(app: &App, function: &Function, key: &str) -> RequestBuilder {
     app.anonymous(method(function), &path(function)).bearer_auth(key)
 }
 
+/// The functions that take a body.
+fn with_body() -> impl Iterator<Item = Function> {
+    gateway::functions().into_iter().filter(|function| !matches!(function.body, BodyArgument::None))
+}
+
+fn send_json(app: &App, function: &Function, body: &'static str) -> RequestBuilder {
+    call(app, function, support::KEY).header("content-type", "application/json").body(body)
+}
+
 /// Whether it answers a page.
 fn is_list(document: &Value, function: &Function) -> bool {
     let method = function.method.as_str().to_ascii_lowercase();
@@ -71,14 +80,8 @@ async fn nobody_may_call_anything_and_a_key_only_what_it_allows() {
 #[tokio::test]
 async fn a_body_that_does_not_parse_is_400_and_one_that_does_not_fit_is_422() {
     let app = App::new().await;
-    for function in gateway::functions() {
-        if matches!(function.body, BodyArgument::None) {
-            continue;
-        }
-        let send = |body: &'static str| {
-            let request = call(&app, &function, support::KEY);
-            request.header("content-type", "application/json").body(body)
-        };
+    for function in with_body() {
+        let send = |body| send_json(&app, &function, body);
         let problem = refused(send("{\n  \"a\": tru }"), StatusCode::BAD_REQUEST).await;
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains("line 2"), "{function:?}: {detail}");
@@ -94,14 +97,8 @@ async fn a_body_that_does_not_parse_is_400_and_one_that_does_not_fit_is_422() {
 #[tokio::test]
 async fn a_body_is_an_object_and_comes_as_it_is() {
     let app = App::new().await;
-    for function in gateway::functions() {
-        if matches!(function.body, BodyArgument::None) {
-            continue;
-        }
-        let send = |body: &'static str| {
-            let request = call(&app, &function, support::KEY);
-            request.header("content-type", "application/json").body(body)
-        };
+    for function in with_body() {
+        let send = |body| send_json(&app, &function, body);
         // A list is not read as the fields in their order.
         for other in ["[]", "null", "7"] {
             refused(send(other), StatusCode::UNPROCESSABLE_ENTITY).await;

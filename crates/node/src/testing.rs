@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use expr::{Execution, RunData, Scope, WorkflowInfo};
+use expr::{Execution, RunData, Scope, WorkflowInfo, script};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kernel::clock::SeededDice;
@@ -13,7 +13,7 @@ use kernel::item::BinaryRef;
 use kernel::{Clock, Items, Problem, RunId, WorkflowId, WorkspaceId, codes};
 use tokio_util::sync::CancellationToken;
 
-use crate::context::{Blobs, CodeHost, CodeOutcome, CodeRequest, NodeContext, Services};
+use crate::context::{Blobs, CodeHost, CodeMode, CodeOutcome, CodeRequest, NodeContext, Services};
 use crate::error::NodeError;
 
 /// The moment at which [`context`] stands still: 2026-03-01T12:00:00Z.
@@ -124,6 +124,37 @@ impl Blobs for MemoryBlobs {
         Box::pin(async move {
             let blobs = self.0.lock().expect("no test panics while it holds the lock");
             Ok(keys.iter().filter(|key| blobs.contains_key(*key)).count())
+        })
+    }
+}
+
+/// Runs code with the real interpreter, on a thread of this process instead of a process of its own.
+pub struct InProcess;
+
+impl CodeHost for InProcess {
+    fn run<'a>(&'a self, request: CodeRequest) -> BoxFuture<'a, Result<CodeOutcome, NodeError>> {
+        Box::pin(async move {
+            let script = script::Script {
+                code: request.code,
+                mode: match request.mode {
+                    CodeMode::Once => script::Mode::AllItems,
+                    CodeMode::EachItem => script::Mode::EachItem,
+                    CodeMode::EachItemApart => script::Mode::EachItemApart,
+                },
+                items: request.items,
+                globals: request.globals,
+                scope: request.scope,
+                limits: script::Limits { deadline: request.timeout, ..Default::default() },
+            };
+            let ran = tokio::task::spawn_blocking(move || script::run(&script)).await;
+            match ran.expect("the interpreter does not panic") {
+                Ok(outcome) => Ok(CodeOutcome {
+                    value: outcome.value,
+                    console: Vec::new(),
+                    failures: Vec::new(),
+                }),
+                Err(failure) => Err(NodeError::fatal(codes::CODE_THREW, failure.message)),
+            }
         })
     }
 }

@@ -9,14 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use expr::script;
-use futures::future::BoxFuture;
-use kernel::{Item, Items, Value, codes};
-use node::testing::{context_with, services};
-use node::{
-    CodeHost, CodeMode, CodeOutcome, CodeRequest, Directive, Example, FileAccess, NodeError,
-    NodeType, Services, Shape, TriggerKind,
-};
+use kernel::{Item, Items, Value};
+use node::testing::{InProcess, context_with, services};
+use node::{Directive, Example, FileAccess, NodeError, NodeType, Services, Shape, TriggerKind};
 use serde_json::json;
 
 /// What an example led to.
@@ -205,36 +200,6 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Runs code with the real interpreter, on a thread of this process instead of one of its own.
-struct InProcess;
-
-impl CodeHost for InProcess {
-    fn run<'a>(&'a self, request: CodeRequest) -> BoxFuture<'a, Result<CodeOutcome, NodeError>> {
-        Box::pin(async move {
-            let script = script::Script {
-                code: request.code,
-                mode: match request.mode {
-                    CodeMode::Once => script::Mode::AllItems,
-                    CodeMode::EachItem => script::Mode::EachItem,
-                    CodeMode::EachItemApart => script::Mode::EachItemApart,
-                },
-                items: request.items,
-                globals: request.globals,
-                scope: request.scope,
-                limits: script::Limits { deadline: request.timeout, ..Default::default() },
-            };
-            match script::run(&script) {
-                Ok(outcome) => Ok(CodeOutcome {
-                    value: outcome.value,
-                    console: Vec::new(),
-                    failures: Vec::new(),
-                }),
-                Err(failure) => Err(NodeError::fatal(codes::CODE_THREW, failure.message)),
-            }
-        })
     }
 }
 

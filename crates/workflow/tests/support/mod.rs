@@ -12,11 +12,11 @@ use engine::flusher::{self, Flusher};
 use engine::member::{Joining, Member};
 use engine::store::Store;
 use engine::{Answer, AnswerWhen, Engine, Graphs, Parts, RunView, Settings, StartRun, Threads};
-use expr::script;
 use futures::future::BoxFuture;
 use kernel::clock::{SystemClock, SystemDice};
-use kernel::{Clock, Dice, Item, Problem, Value, VersionId, WorkspaceId, codes};
-use node::{CodeHost, CodeMode, CodeOutcome, CodeRequest, FileAccess, NodeError, Services};
+use kernel::{Clock, Dice, Item, Problem, Value, VersionId, WorkspaceId};
+use node::testing::InProcess;
+use node::{FileAccess, Services};
 use uuid::Uuid;
 use workflow::service::{self, Author, Incoming, Release, Strictness};
 use workflow::{Catalog, Document, Graph, Publishing};
@@ -173,35 +173,5 @@ impl Graphs for FromCatalog {
         workflow: String,
     ) -> BoxFuture<'_, Result<Option<Arc<Graph>>, Problem>> {
         Box::pin(async move { self.0.published(workspace, &workflow).await })
-    }
-}
-
-/// Runs code with the real interpreter, on a thread of this process instead of one of its own.
-struct InProcess;
-
-impl CodeHost for InProcess {
-    fn run<'a>(&'a self, request: CodeRequest) -> BoxFuture<'a, Result<CodeOutcome, NodeError>> {
-        Box::pin(async move {
-            let script = script::Script {
-                code: request.code,
-                mode: match request.mode {
-                    CodeMode::Once => script::Mode::AllItems,
-                    CodeMode::EachItem => script::Mode::EachItem,
-                    CodeMode::EachItemApart => script::Mode::EachItemApart,
-                },
-                items: request.items,
-                globals: request.globals,
-                scope: request.scope,
-                limits: script::Limits { deadline: request.timeout, ..Default::default() },
-            };
-            match tokio::task::spawn_blocking(move || script::run(&script)).await.unwrap() {
-                Ok(outcome) => Ok(CodeOutcome {
-                    value: outcome.value,
-                    console: Vec::new(),
-                    failures: Vec::new(),
-                }),
-                Err(failure) => Err(NodeError::fatal(codes::CODE_THREW, failure.message)),
-            }
-        })
     }
 }
