@@ -36,7 +36,7 @@ help:
 setup:
 	@tools/setup
 
-# What only tests need besides: a browser, a validator and a fuzzer of OpenAPI documents.
+# What only tests need besides: a browser, a directory of certificates, a validator and a fuzzer of OpenAPI documents.
 setup-tests:
 	@tools/setup --tests
 

@@ -20,7 +20,7 @@ pub(crate) async fn up(config: &Config, uses: Use) -> Result<(), Problem> {
         started = System::start(config, uses) => started?,
         () = asked.signalled() => return Ok(()),
     };
-    let secured = config.gateway.tls.certificate.is_some();
+    let secured = config.gateway.tls.is_on();
     announce(&system, if secured { "https" } else { "http" });
     tokio::select! {
         () = asked.signalled() => tracing::info!("stopping"),

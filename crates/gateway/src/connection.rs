@@ -54,12 +54,22 @@ pub(crate) async fn serve(
     let Ok(Some(opening)) = opening else { return };
     let connection =
         Connection { shared, router, peer: Peer { address: peer, secure: false }, stop };
-    match (connection.shared.tls.as_ref().map(|tls| tls.acceptor().clone()), opening) {
-        (Some(acceptor), Opening::Tls) => {
-            let Ok(Ok(stream)) = tokio::time::timeout(patience, acceptor.accept(stream)).await
-            else {
-                tracing::debug!("a TLS handshake did not succeed");
-                return;
+    match (connection.shared.tls.as_ref(), opening) {
+        (Some(tls), Opening::Tls) => {
+            let stream = match tokio::time::timeout(patience, tls.accept(stream)).await {
+                Ok(Ok(Some(stream))) => stream,
+                Ok(Ok(None)) => {
+                    tracing::info!(client.address = %peer, "a name was checked by ACME");
+                    return;
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(error = %error, "a TLS handshake did not succeed");
+                    return;
+                }
+                Err(_) => {
+                    tracing::debug!("a TLS handshake took too long");
+                    return;
+                }
             };
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let peer = Peer { secure: true, ..connection.peer };

@@ -11,9 +11,10 @@
 //! Invariants: no body is held beyond its limit; at most `concurrent_max` functions run at once; a
 //! panic answers 500 and ends nothing else; every response carries `x-request-id`; [`Server::run`]
 //! returns after the last response was sent or the drain time is over. Deliberately absent:
-//! WebSockets, certificates by ACME.
+//! WebSockets.
 
 mod accept;
+mod acme;
 mod admission;
 mod api;
 mod body;
@@ -41,6 +42,7 @@ mod wire;
 
 use function::Function;
 
+pub use acme::AcmeSettings;
 pub use admission::Calls;
 pub use cache::CacheSettings;
 pub use cors::Cors;
@@ -48,7 +50,7 @@ pub use health::{Check, Probe};
 pub use parts::{Parts, Settings};
 pub use raw::document;
 pub use server::Server;
-pub use tls::TlsFiles;
+pub use tls::{TlsFiles, TlsSource};
 
 /// Every function of the program, sorted by path and method.
 pub fn functions() -> Vec<Function> {

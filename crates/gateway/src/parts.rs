@@ -15,7 +15,7 @@ use crate::admission::Calls;
 use crate::cache::CacheSettings;
 use crate::cors::Cors;
 use crate::health::Check;
-use crate::tls::TlsFiles;
+use crate::tls::TlsSource;
 
 /// Settings of the listener.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct Settings {
     /// Which pages of other origins may call the API.
     pub cors: Cors,
     /// TLS on the listener; `None`: plain HTTP.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<TlsSource>,
     /// How long a shutdown waits for responses under way.
     pub drain_timeout: Duration,
 }

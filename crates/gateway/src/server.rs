@@ -1,6 +1,8 @@
 //! The listener: accepts connections within their limit, and drains them at the end.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::acme::Keeper;
 use crate::admission::Admission;
 use crate::cache::Cache;
 use crate::health::Health;
@@ -34,13 +37,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server of these parts; nothing but the files of its certificate is opened yet.
+    /// A server of these parts; nothing but what holds its certificate is opened yet.
     ///
     /// # Errors
-    /// `config.invalid` when the certificate or its key cannot be used.
+    /// `config.invalid` when the certificate or its key cannot be used, `file.unavailable` when one that
+    /// is fetched could not be kept.
     pub fn new(parts: Parts) -> Result<Self, Problem> {
         let openapi = raw::document(&parts.functions, parts.version);
-        let tls = parts.settings.tls.clone().map(Tls::open).transpose()?;
+        let open = |source| Tls::open(source, &parts.clock, &parts.dice);
+        let tls = parts.settings.tls.clone().map(open).transpose()?;
+        let keeper = tls.as_ref().and_then(Tls::keeper);
+        let checks = parts.checks.into_iter().chain(keeper.map(Keeper::check)).collect();
         let shared = Arc::new(Shared {
             admission: Admission::new(parts.settings.calls),
             cache: Cache::new(parts.settings.cache, Arc::clone(&parts.clock)),
@@ -54,7 +61,7 @@ impl Server {
             hooks: parts.hooks,
             hook_meter: Meter::new("hook"),
             metrics: parts.metrics,
-            health: Health::new(parts.checks, Arc::clone(&parts.clock), parts.version),
+            health: Health::new(checks, Arc::clone(&parts.clock), parts.version),
             clock: parts.clock,
             dice: parts.dice,
         });
@@ -89,6 +96,7 @@ impl Server {
         let places = Arc::new(Semaphore::new(settings.connections_max.max(1)));
         let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
         let mut look = tokio::time::interval(LOOK_EVERY);
+        let mut keeping = pin!(keep(&self.shared));
         loop {
             // The place is taken before the connection: who finds none waits in the backlog.
             let accepted = async {
@@ -101,6 +109,7 @@ impl Server {
                 _ = look.tick() => if let Some(tls) = &self.shared.tls {
                     tls.follow();
                 },
+                never = &mut keeping => match never {},
                 (accepted, place) = accepted => match accepted {
                     Ok((stream, peer)) => {
                         let served = self.serve(stream, peer, stop.clone());
@@ -138,5 +147,13 @@ impl Server {
             tracing::debug!(error = %error, "TCP_NODELAY was refused");
         }
         connection::serve(Arc::clone(&self.shared), self.router.clone(), stream, peer, stop)
+    }
+}
+
+/// Keeps the certificate, if that is ours to do.
+async fn keep(shared: &Shared) -> Infallible {
+    match shared.tls.as_ref().and_then(Tls::keeper) {
+        Some(keeper) => keeper.run().await,
+        None => std::future::pending().await,
     }
 }

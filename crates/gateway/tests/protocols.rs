@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::{Settings, TlsFiles};
+use gateway::{Settings, TlsFiles, TlsSource};
 use kernel::json;
 use reqwest::{Certificate, Client, StatusCode, Version};
 use support::{App, Wanted};
@@ -163,7 +163,9 @@ async fn tls_is_spoken_with_the_certificate_of_the_files_and_follows_them() {
         }
     };
     put(&first);
-    let app = App::with(with(Settings { tls: Some(files), ..Settings::default() })).await;
+    let app =
+        App::with(with(Settings { tls: Some(TlsSource::Files(files)), ..Settings::default() }))
+            .await;
     let url = format!("https://localhost:{}/live", app.address.port());
     let response = trusting(&first_authority).get(&url).send().await.unwrap();
     assert_eq!(response.version(), Version::HTTP_2, "chosen by ALPN");
@@ -191,7 +193,9 @@ async fn a_key_that_does_not_belong_to_the_certificate_is_refused_at_the_start()
     let (first, _) = certificates("egress/tests/certificates", "authority.pem");
     let (second, _) = certificates("db/tests/tls", "ca.pem");
     let files = TlsFiles { certificate: first.join("server.pem"), key: second.join("server.key") };
-    let refused = App::try_with(with(Settings { tls: Some(files), ..Settings::default() })).await;
+    let refused =
+        App::try_with(with(Settings { tls: Some(TlsSource::Files(files)), ..Settings::default() }))
+            .await;
     let problem = refused.err().expect("it does not start");
     assert_eq!(problem.code, kernel::codes::CONFIG_INVALID);
     assert!(problem.detail.contains("server.key"), "{problem}");

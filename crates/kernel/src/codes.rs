@@ -57,6 +57,7 @@ macro_rules! codes {
 codes! {
     AUTH_FORBIDDEN = "auth.forbidden" 403 "The key may not do this" final;
     AUTH_REQUIRED = "auth.required" 401 "A valid API key is required" final;
+    CERTIFICATE_UNAVAILABLE = "certificate.unavailable" 503 "The certificate could not be fetched" retry;
     CODE_CRASHED = "code.crashed" 500 "The code process ended unexpectedly" retry;
     CODE_INVALID = "code.invalid" 422 "The code does not parse" final;
     CODE_MEMORY = "code.memory" 422 "The code used more memory than allowed" final;

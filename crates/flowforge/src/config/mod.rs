@@ -138,10 +138,7 @@ impl Config {
             let what = format!("\"{origin}\" is no origin such as https://app.example.com");
             fault("/gateway/cors/origins", &what);
         }
-        let tls = &self.gateway.tls;
-        if tls.certificate.is_some() != tls.key.is_some() {
-            fault("/gateway/tls", "needs both certificate and key");
-        }
+        self.gateway.tls.check(fault);
         if self.function.max_concurrent == 0 {
             fault("/function/max_concurrent", "must be at least 1");
         }

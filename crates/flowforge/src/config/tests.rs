@@ -138,6 +138,52 @@ fn settings_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn what_keeps_certificates_from_being_ordered_is_told_with_its_place() {
+    let faults = |tls: &str| {
+        let problem = load(&format!("[gateway.tls]\n{tls}\n"), &[]).unwrap_err();
+        let pointers: Vec<_> = problem.errors.iter().map(|error| error.pointer.clone()).collect();
+        (pointers, problem.detail)
+    };
+    let acme = |rest: &str| format!("[gateway.tls.acme]\n{rest}");
+    let (pointers, detail) = faults(&acme("domains = [\"flows.example.com\"]"));
+    assert_eq!(pointers, ["/gateway/tls/acme/agree_to_terms"]);
+    assert!(detail.contains("gateway.tls.acme.agree_to_terms must be true"), "{detail}");
+    let agreed = |rest: &str| acme(&format!("agree_to_terms = true\n{rest}"));
+    let one = "domains = [\"flows.example.com\"]";
+    let both = format!("certificate = \"a.pem\"\nkey = \"a.key\"\n{}", agreed(one));
+    assert_eq!(faults(&both).0, ["/gateway/tls/acme/domains"]);
+    for wrong in ["*.example.com", "https://example.com", "10.0.0.1", "a..b", "-a.com", "a.com:443"]
+    {
+        let (pointers, detail) = faults(&agreed(&format!("domains = [\"{wrong}\"]")));
+        assert_eq!(pointers, ["/gateway/tls/acme/domains"], "{wrong}");
+        assert!(detail.contains(&format!("\"{wrong}\" is no name")), "{detail}");
+    }
+    for wrong in ["mailto:me@example.com", "example.com", "@example.com"] {
+        let (pointers, _) = faults(&agreed(&format!("{one}\ncontact = [\"{wrong}\"]")));
+        assert_eq!(pointers, ["/gateway/tls/acme/contact"], "{wrong}");
+    }
+    let (pointers, _) = faults(&agreed(&format!("{one}\ndirectory = \"http://ca/dir\"")));
+    assert_eq!(pointers, ["/gateway/tls/acme/directory"]);
+    let many = vec!["\"a.example.com\""; 101].join(", ");
+    assert_eq!(faults(&agreed(&format!("domains = [{many}]"))).0, ["/gateway/tls/acme/domains"]);
+}
+
+#[test]
+fn certificates_may_be_asked_for_by_variables_alone() {
+    let config = load(
+        "",
+        &[
+            ("FLOWFORGE_GATEWAY__TLS__ACME__DOMAINS", "flows.example.com,Hooks.example.com"),
+            ("FLOWFORGE_GATEWAY__TLS__ACME__CONTACT", "ops@example.com"),
+            ("FLOWFORGE_GATEWAY__TLS__ACME__AGREE_TO_TERMS", "true"),
+        ],
+    );
+    let tls = config.unwrap().gateway.tls;
+    assert!(tls.is_on() && tls.acme.directory.starts_with("https://"));
+    assert!(!Config::default().gateway.tls.is_on());
+}
+
+#[test]
 fn secrets_are_shown_neither_in_the_print_nor_in_errors() {
     let config = load(
         "",

@@ -135,7 +135,6 @@ pub(super) fn files(config: &config::Files) -> node::FileAccess {
 /// The listener's settings.
 pub(super) fn gateway(config: &Config) -> gateway::Settings {
     let Config { server, function, gateway: door, .. } = config;
-    let tls = |(certificate, key)| gateway::TlsFiles { certificate, key };
     gateway::Settings {
         public_url: server.public_url.clone(),
         api_body_bytes_max: server.body_bytes_max,
@@ -160,10 +159,29 @@ pub(super) fn gateway(config: &Config) -> gateway::Settings {
             credentials: door.cors.credentials,
             max_age: door.cors.max_age.0,
         },
-        tls: door.tls.certificate.clone().zip(door.tls.key.clone()).map(tls),
+        tls: tls(&door.tls, &config.data_dir),
         drain_timeout: server.drain_timeout.0,
     }
 }
+
+/// Where the listener's certificate comes from; `None`: it speaks plain HTTP.
+fn tls(config: &config::Tls, directory: &Path) -> Option<gateway::TlsSource> {
+    let config::Tls { certificate, key, acme } = config;
+    if let Some((certificate, key)) = certificate.clone().zip(key.clone()) {
+        return Some(gateway::TlsSource::Files(gateway::TlsFiles { certificate, key }));
+    }
+    let settings = gateway::AcmeSettings {
+        domains: acme.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
+        contact: acme.contact.clone(),
+        directory: acme.directory.clone(),
+        ca: acme.ca.clone(),
+        folder: directory.join(ACME_FOLDER),
+    };
+    (!acme.domains.is_empty()).then_some(gateway::TlsSource::Acme(settings))
+}
+
+/// Holds accounts at directories of certificates, and what they issued.
+const ACME_FOLDER: &str = "acme";
 
 /// The budgets of callers; 0 means none.
 pub(super) fn rates(config: &config::Rates) -> rate::Settings {

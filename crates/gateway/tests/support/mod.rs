@@ -4,9 +4,11 @@
 #![expect(dead_code, reason = "every test binary uses its own part of this")]
 
 mod engine;
+pub(crate) mod pebble;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use db::testing::{Pooler, TestDatabase, database};
 use function::{Function, Host, Services, ServicesBuilder};
@@ -16,6 +18,7 @@ use kernel::clock::{SystemClock, SystemDice};
 use kernel::{Clock, Dice, Problem, Secret, Value};
 use observe::Metrics;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use trigger::{HookObserver, HookParts, HookSettings, Hooks};
@@ -44,6 +47,10 @@ pub(crate) struct Wanted {
     pub(crate) functions: Vec<Function>,
     pub(crate) services: ServicesBuilder,
     pub(crate) checks: Vec<Check>,
+    /// What it listens on; without one a free port.
+    pub(crate) listener: Option<TcpListener>,
+    /// The time; without one the machine's.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
     /// Whether transactions go through PgBouncer.
     pub(crate) through_pooler: bool,
 }
@@ -52,6 +59,13 @@ pub(crate) struct Wanted {
 fn vault_of(database: &db::Database) -> vault::Vault {
     let key = vault::SealingKey::of_text(&Secret::new("5e".repeat(32))).unwrap();
     vault::Vault::new(database.clone(), key)
+}
+
+async fn listening(given: Option<TcpListener>) -> TcpListener {
+    match given {
+        Some(listener) => listener,
+        None => Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap(),
+    }
 }
 
 impl App {
@@ -76,7 +90,7 @@ impl App {
             Some(pooler) => pooler.database().await,
             None => test.database.clone(),
         };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = wanted.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let dice: Arc<dyn Dice> = Arc::new(SystemDice);
         let key = Secret::new(KEY.to_owned());
         bootstrap(&database, &*clock, &*dice, Some(&key)).await.unwrap();
@@ -120,7 +134,7 @@ impl App {
             dice,
             version: "0.0.0",
         })?;
-        let listener = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let listener = listening(wanted.listener).await;
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         #[expect(clippy::disallowed_methods, reason = "held by the app, which waits for its end")]
@@ -188,6 +202,21 @@ impl App {
         assert!(response.status().is_success(), "{}", response.text().await.unwrap());
         value(response).await["id"].as_str().unwrap().to_owned()
     }
+}
+
+/// Looks again until something is there; tells what it was when it does not come.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = async {
+        let mut again = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            again.tick().await;
+            if let Some(found) = look().await {
+                return found;
+            }
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(30), found).await;
+    found.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
 /// Sends it and reads the JSON of an answer that has this status.
