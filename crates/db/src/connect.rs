@@ -1,5 +1,6 @@
 //! Opening connections: reading the URL, refusing what is not supported, driving the socket.
 
+use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use futures::future::BoxFuture;
 use kernel::{Problem, Secret, codes};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -19,6 +20,19 @@ use crate::{Settings, tls};
 /// The oldest PostgreSQL that works, as `server_version_num`.
 pub(crate) const VERSION_MIN: i32 = 150_000;
 
+/// After so long without a word from the server its machine is asked whether the connection is there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+/// How long after an unanswered question the next one is sent.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// So many unanswered questions end the connection: 25 s after its last word at the latest.
+const KEEPALIVE_RETRIES: u32 = 3;
+/// What was sent and not acknowledged for so long ends the connection. Without it the kernel sends
+/// again for a quarter of an hour, and asks nothing meanwhile.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+/// How much longer than the server's `statement_timeout` an answer is waited for: a server that lives
+/// has ended the statement by then, so the way to it is gone, without a word.
+pub(crate) const ANSWER_MARGIN: Duration = Duration::from_secs(5);
+
 /// One address of a database and the way to it.
 ///
 /// Connections live on the runtime the connector was made on, whichever runtime asks for them: a
@@ -26,6 +40,8 @@ pub(crate) const VERSION_MIN: i32 = 150_000;
 #[derive(Clone)]
 pub(crate) struct Connector {
     config: Config,
+    /// How long a connection may take until the server has let us in.
+    connect_timeout: Duration,
     /// `None`: the connection is not encrypted.
     tls: Option<MakeRustlsConnect>,
     /// `None`: made outside of any runtime; each connection lives where it was asked for.
@@ -49,11 +65,15 @@ impl Connector {
         let tls = wish.connector()?;
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         config.connect_timeout(settings.connect_timeout);
-        config.keepalives_idle(Duration::from_secs(30));
+        config.keepalives_idle(KEEPALIVE_IDLE);
+        config.keepalives_interval(KEEPALIVE_INTERVAL);
+        config.keepalives_retries(KEEPALIVE_RETRIES);
+        config.tcp_user_timeout(UNACKNOWLEDGED_MAX);
         if config.get_application_name().is_none() {
             config.application_name(&settings.application_name);
         }
-        Ok(Self { config, tls, home: Handle::try_current().ok() })
+        let (connect_timeout, home) = (settings.connect_timeout, Handle::try_current().ok());
+        Ok(Self { config, connect_timeout, tls, home })
     }
 
     /// Where it leads, such as `db:5432` or a socket's directory; never a user or a password.
@@ -82,9 +102,16 @@ impl Connector {
         Self { home: None, ..self.clone() }
     }
 
-    /// Connects, and drives the connection in a task until the client is dropped.
-    pub(crate) async fn connect(&self) -> Result<Client, Error> {
-        Ok(self.open().await?.0)
+    /// Connects, and drives the connection in a task until the client is dropped and everything it
+    /// was sent is answered; aborting the task ends it at once.
+    pub(crate) async fn connect(&self) -> Result<(Client, AbortHandle), Error> {
+        let (client, driver) = self.open().await??;
+        Ok((client, driver.abort_handle()))
+    }
+
+    /// How long a connection may take until the server has let us in.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     /// Connections for a pool.
@@ -93,18 +120,21 @@ impl Connector {
         Manager::from_connect(self.config.clone(), self.clone(), how)
     }
 
-    async fn open(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    /// An error of the outer kind: the server has not let us in within [`Self::connect_timeout`].
+    async fn open(&self) -> Result<Opened, Error> {
+        let limit = self.connect_timeout;
         if let Some(home) = &self.home {
             let connector = self.clone();
+            let opening = home.spawn(async move { within(limit, connector.open_here()).await });
             // An error: the home runtime ended.
-            if let Ok(opened) = home.spawn(async move { connector.open_here().await }).await {
+            if let Ok(opened) = opening.await {
                 return opened;
             }
         }
-        self.open_here().await
+        within(limit, self.open_here()).await
     }
 
-    async fn open_here(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    async fn open_here(&self) -> Opened {
         match &self.tls {
             None => {
                 let (client, connection) = self.config.connect(NoTls).await?;
@@ -119,12 +149,32 @@ impl Connector {
 
     /// Asks the server to stop what a connection is doing.
     pub(crate) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
-        match &self.tls {
-            None => token.cancel_query(NoTls).await?,
-            Some(tls) => token.cancel_query(tls.clone()).await?,
-        }
-        Ok(())
+        let sent = async {
+            match &self.tls {
+                None => token.cancel_query(NoTls).await,
+                Some(tls) => token.cancel_query(tls.clone()).await,
+            }
+        };
+        Ok(within(self.connect_timeout, sent).await??)
     }
+}
+
+/// A connection and the task that drives it.
+type Opened = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
+
+/// What is not there in time is [`Error::Unavailable`].
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Error> {
+    tokio::time::timeout(limit, work).await.map_err(|_| silent(limit))
+}
+
+/// How long the answer to a statement is waited for that the server ends after `timeout` (zero: never).
+pub(crate) fn patience(timeout: Duration) -> Duration {
+    if timeout.is_zero() { Duration::MAX } else { timeout.saturating_add(ANSWER_MARGIN) }
+}
+
+/// The database did not answer in time.
+pub(crate) fn silent(limit: Duration) -> Error {
+    Error::Unavailable(format!("no answer within {} ms", limit.as_millis()))
 }
 
 impl Connect for Connector {
@@ -132,7 +182,13 @@ impl Connect for Connector {
         &self,
         _config: &Config,
     ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        Box::pin(self.open())
+        Box::pin(async {
+            match self.open().await {
+                Ok(opened) => opened,
+                // The pool's own limit for this is over, too.
+                Err(_) => std::future::pending().await,
+            }
+        })
     }
 }
 

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Pool, Runtime};
+use deadpool_postgres::{Object, Pool, Runtime};
 use kernel::Problem;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
-use crate::connect::{Connector, check_version};
+use crate::connect::{self, ANSWER_MARGIN, Connector, check_version, within};
 use crate::error::Error;
 use crate::tx::{Mode, Tx, begin_text};
 use crate::{Backend, Identity, LaneSettings, Session, Settings, roles};
@@ -44,7 +44,7 @@ impl Database {
     /// `database.permission` (the login is refused, or the roles are missing and may not be made).
     pub async fn connect(settings: Settings) -> Result<Self, Problem> {
         let database = Self::lazy(settings)?;
-        let client = database
+        let (client, _driver) = database
             .inner
             .direct
             .connect()
@@ -101,7 +101,8 @@ impl Database {
     async fn begin(&self, mode: Mode, identity: Option<Identity>) -> Result<Tx, Error> {
         let connection = self.inner.pool.get().await.map_err(pool_error)?;
         let begin = begin_text(mode, identity, &self.inner.settings);
-        Ok(Tx::new(connection, Arc::clone(&self.inner.pooled), begin))
+        let patience = connect::patience(self.inner.settings.statement_timeout);
+        Ok(Tx::new(connection, Arc::clone(&self.inner.pooled), begin, patience))
     }
 
     /// Runs a write transaction, again from its start when it met another one (40001, 40P01), five
@@ -160,40 +161,50 @@ impl Database {
         name: &str,
         settings: &[(&'static str, String)],
     ) -> Result<Session, Error> {
-        let client = match name {
+        let connection = match name {
             "" => direct.connect().await?,
             name => {
                 let whole = format!("{} {name}", self.inner.settings.application_name);
                 direct.named(whole).connect().await?
             }
         };
-        Session::open(client, role, settings).await
+        let driver = connection.1.clone();
+        let opening = Session::open(connection, role, settings);
+        within(direct.connect_timeout(), opening).await.inspect_err(|_| driver.abort())?
     }
 
     /// Ends another connection of ours and waits until its server process is gone, at most `within`.
     /// True when it is gone (or was before).
     pub async fn terminate(&self, backend: Backend, within: Duration) -> Result<bool, Error> {
-        let client = self.inner.direct.here().connect().await?;
+        let (client, driver) = self.inner.direct.here().connect().await?;
         let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
-        let rows = client
-            .query_typed(
-                "SELECT pg_terminate_backend(pid, $3) FROM pg_stat_get_activity($1) \
-                 WHERE backend_start = $2",
-                &[
-                    (&backend.pid, Type::INT4),
-                    (&backend.started_at, Type::TIMESTAMPTZ),
-                    (&within_ms, Type::INT8),
-                ],
-            )
-            .await?;
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+            (&backend.pid, Type::INT4),
+            (&backend.started_at, Type::TIMESTAMPTZ),
+            (&within_ms, Type::INT8),
+        ];
+        let ended = client.query_typed(
+            "SELECT pg_terminate_backend(pid, $3) FROM pg_stat_get_activity($1) \
+             WHERE backend_start = $2",
+            &parameters,
+        );
+        let limit = within.saturating_add(ANSWER_MARGIN);
+        let ended = connect::within(limit, ended).await.inspect_err(|_| driver.abort());
+        let rows = ended??;
         rows.first().map_or(Ok(true), |row| row.try_get(0).map_err(Error::from))
     }
 
     /// Whether the database answers now: one trivial statement through the pool.
     pub async fn ping(&self) -> Result<(), Error> {
         let connection = self.inner.pool.get().await.map_err(pool_error)?;
-        connection.query_typed("SELECT 1", &[]).await?;
-        Ok(())
+        match connect::within(ANSWER_MARGIN, connection.query_typed("SELECT 1", &[])).await {
+            Ok(answer) => Ok(answer.map(drop)?),
+            Err(silent) => {
+                // The next one shall not get it from the pool.
+                drop(Object::take(connection));
+                Err(silent)
+            }
+        }
     }
 
     /// The settings this handle was made from.

@@ -1,8 +1,10 @@
 //! Dedicated connections past any pooler, under one role for their whole life.
 
 use std::ops::Deref;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::task::AbortHandle;
 use tokio_postgres::Client;
 
 use crate::error::Error;
@@ -14,6 +16,22 @@ pub struct LaneSettings {
     pub name: String,
     /// `SET name = 'value'` at connect, in order, such as `("synchronous_commit", "off")`.
     pub settings: Vec<(&'static str, String)>,
+}
+
+impl LaneSettings {
+    /// Its `statement_timeout`; zero: none. A unit it does not know counts as none.
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        let set = self.settings.iter().rev().find(|(name, _)| *name == "statement_timeout");
+        let Some((_, value)) = set else { return Duration::ZERO };
+        let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let count: u64 = digits.trim().parse().unwrap_or_default();
+        match &value[digits.len()..] {
+            "" | "ms" => Duration::from_millis(count),
+            "s" => Duration::from_secs(count),
+            "min" => Duration::from_secs(count.saturating_mul(60)),
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// One server process, named so that a reused pid is not mistaken for it.
@@ -32,12 +50,13 @@ pub struct Backend {
 pub struct Session {
     client: Client,
     backend: Backend,
+    driver: AbortHandle,
 }
 
 impl Session {
     /// Sets role and settings on a fresh connection.
     pub(crate) async fn open(
-        client: Client,
+        (client, driver): (Client, AbortHandle),
         role: &str,
         settings: &[(&'static str, String)],
     ) -> Result<Self, Error> {
@@ -54,7 +73,12 @@ impl Session {
             text.push_str(&format!("; SET {name} = '{}'", value.replace('\'', "''")));
         }
         client.batch_execute(&text).await?;
-        Ok(Self { client, backend })
+        Ok(Self { client, backend, driver })
+    }
+
+    /// Closes the connection now, whatever is under way on it. Its statements fail.
+    pub(crate) fn abandon(&self) {
+        self.driver.abort();
     }
 
     /// The server process behind this connection, for terminating it from elsewhere.
@@ -68,5 +92,24 @@ impl Deref for Session {
 
     fn deref(&self) -> &Client {
         &self.client
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_knows_how_long_its_statements_may_take() {
+        let timeout = |value: &str| {
+            let settings = vec![("jit", "off".to_owned()), ("statement_timeout", value.to_owned())];
+            LaneSettings { name: String::new(), settings }.statement_timeout()
+        };
+        assert_eq!(timeout("30s"), Duration::from_secs(30));
+        assert_eq!(timeout("250"), Duration::from_millis(250));
+        assert_eq!(timeout("250ms"), Duration::from_millis(250));
+        assert_eq!(timeout("2min"), Duration::from_secs(120));
+        assert_eq!(timeout("0"), Duration::ZERO);
+        assert_eq!(LaneSettings::default().statement_timeout(), Duration::ZERO);
     }
 }

@@ -7,6 +7,7 @@
 //! its own server with, with fsync off.
 
 mod pooler;
+mod proxy;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,6 +24,7 @@ use crate::private::{Durability, Lock, Options, PrivateServer};
 use crate::{Database, Settings, migrate};
 
 pub use pooler::Pooler;
+pub use proxy::Proxy;
 
 /// More test processes than this at once are a mistake.
 const SLOTS_MAX: u32 = 64;
@@ -237,7 +239,7 @@ fn janitor(url: String) -> mpsc::Sender<String> {
             runtime.block_on(async {
                 let connector =
                     Connector::read(&settings.url, &settings).expect("our own URL can be read");
-                if let Ok(admin) = connector.connect().await {
+                if let Ok((admin, _driver)) = connector.connect().await {
                     let _ = drop_database(&admin, &name).await;
                 }
             });

@@ -2,12 +2,13 @@
 //!
 //! States: fresh (nothing sent) → open (BEGIN, role and identity rode in front of the first
 //! statement) → committed or ended. Dropping a fresh one costs nothing; dropping an open one sends
-//! ROLLBACK ahead of whoever uses the connection next; dropping it while a statement is under way
-//! discards the connection.
+//! ROLLBACK ahead of whoever uses the connection next; dropping it while a statement is under way, or
+//! after an answer that never came, discards the connection.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use deadpool_postgres::Object;
 use futures::FutureExt;
@@ -15,7 +16,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-use crate::connect::Connector;
+use crate::connect::{Connector, within};
 use crate::error::Error;
 use crate::{Identity, Settings, Statement};
 
@@ -76,6 +77,8 @@ pub struct Tx {
     state: State,
     begin: String,
     outcome: Outcome,
+    /// How long an answer is waited for.
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Tx {
@@ -85,14 +88,21 @@ impl std::fmt::Debug for Tx {
 }
 
 impl Tx {
-    /// `begin` is the message of [`begin_text`].
-    pub(crate) fn new(connection: Object, connector: Arc<Connector>, begin: String) -> Self {
+    /// `begin` is the message of [`begin_text`]; an answer that takes longer than `patience` does not
+    /// come any more.
+    pub(crate) fn new(
+        connection: Object,
+        connector: Arc<Connector>,
+        begin: String,
+        patience: Duration,
+    ) -> Self {
         Self {
             connection: Some(connection),
             connector,
             state: State::Fresh,
             begin,
             outcome: Outcome::default(),
+            patience,
         }
     }
 
@@ -110,7 +120,8 @@ impl Tx {
         let fresh = self.enter()?;
         let client = self.client()?;
         let begin = fresh.then(|| client.batch_execute(&self.begin));
-        let answer = burst(begin, client.query_typed(statement.text, &typed)).await;
+        let answer = burst(begin, client.query_typed(statement.text, &typed));
+        let answer = within(self.patience, answer).await?;
         self.leave(statement.name, answer)
     }
 
@@ -148,7 +159,8 @@ impl Tx {
         let fresh = self.enter()?;
         let client = self.client()?;
         let begin = fresh.then(|| client.batch_execute(&self.begin));
-        let answer = burst(begin, client.execute_typed(statement.text, &typed)).await;
+        let answer = burst(begin, client.execute_typed(statement.text, &typed));
+        let answer = within(self.patience, answer).await?;
         self.leave(statement.name, answer)
     }
 
@@ -161,7 +173,7 @@ impl Tx {
             self.state = State::Done;
             return Ok(());
         }
-        let answer = self.client()?.batch_execute(COMMIT).await;
+        let answer = within(self.patience, self.client()?.batch_execute(COMMIT)).await?;
         self.ended(answer)
     }
 
@@ -180,7 +192,8 @@ impl Tx {
         let begin = fresh.then(|| client.batch_execute(&self.begin));
         let last = burst(begin, client.query_typed(statement.text, &typed));
         // When the statement fails, the server refuses what stands in front of this COMMIT.
-        let (rows, ended) = futures::future::join(last, client.batch_execute(COMMIT)).await;
+        let both = futures::future::join(last, client.batch_execute(COMMIT));
+        let (rows, ended) = within(self.patience, both).await?;
         let rows = match rows {
             Ok(rows) => rows,
             Err(error) => return self.leave(statement.name, Err(error)),
@@ -203,7 +216,7 @@ impl Tx {
     /// Ends it without effect, and waits until the server has done so.
     pub async fn rollback(mut self) -> Result<(), Error> {
         if !self.enter()? {
-            let answer = self.client()?.batch_execute("ROLLBACK").await;
+            let answer = within(self.patience, self.client()?.batch_execute("ROLLBACK")).await?;
             self.leave("rollback", answer)?;
         }
         self.state = State::Done;

@@ -15,7 +15,6 @@ use tokio_postgres::Client;
 
 use crate::actor::{Actor, Reply};
 use crate::log;
-use crate::proxy::Proxy;
 use crate::wait::{eventually, eventually_within};
 use crate::writes::{self, Write};
 

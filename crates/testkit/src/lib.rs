@@ -17,15 +17,14 @@ mod app;
 mod log;
 mod outside;
 mod process;
-mod proxy;
 mod wait;
 mod writes;
 
 pub use actor::{Actor, Reply};
 pub use app::{Body, TestApp, run};
+pub use db::testing::Proxy;
 pub use macros::test;
 pub use outside::{Call, Outside};
 pub use process::{Ended, Process, Start};
-pub use proxy::Proxy;
 pub use wait::{MoreTime, eventually, eventually_within};
 pub use writes::Write;

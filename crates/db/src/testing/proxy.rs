@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::testing::TestDatabase;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
+
+use crate::testing::TestDatabase;
 
 /// What the proxy does to what passes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,19 @@ enum Weather {
     Cut,
     /// What the members send arrives; no answer comes back, and nothing is closed.
     Deaf,
+    /// Nothing arrives at either side, and nothing is closed: a firewall that drops packets.
+    Silent,
+}
+
+impl Weather {
+    /// Whether what goes this way is held back.
+    fn holds(self, answers: bool) -> bool {
+        match self {
+            Self::Fair | Self::Slow(_) | Self::Cut => false,
+            Self::Deaf => answers,
+            Self::Silent => true,
+        }
+    }
 }
 
 /// The proxy; it ends when this is dropped.
@@ -77,6 +91,11 @@ impl Proxy {
         self.weather.send_replace(Weather::Deaf);
     }
 
+    /// Lets nothing arrive at either side, without closing anything.
+    pub fn silence(&self) {
+        self.weather.send_replace(Weather::Silent);
+    }
+
     /// Lets everything pass again. Connections that were cut stay closed.
     pub fn restore(&self) {
         self.weather.send_replace(Weather::Fair);
@@ -122,16 +141,11 @@ async fn pass(
     loop {
         let Ok(length @ 1..) = from.read(&mut piece).await else { return };
         let now = *weather.borrow();
-        match now {
-            Weather::Fair | Weather::Cut => {}
-            Weather::Slow(by) => tokio::time::sleep(by).await,
-            Weather::Deaf if answers => {
-                let heard = weather.wait_for(|weather| *weather != Weather::Deaf);
-                if heard.await.is_err() {
-                    return;
-                }
-            }
-            Weather::Deaf => {}
+        if let Weather::Slow(by) = now {
+            tokio::time::sleep(by).await;
+        }
+        if weather.wait_for(|weather| !weather.holds(answers)).await.is_err() {
+            return;
         }
         if to.write_all(&piece[..length]).await.is_err() {
             return;
