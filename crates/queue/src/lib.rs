@@ -16,6 +16,7 @@
 //! functions to look at jobs and dead letters.
 
 mod model;
+mod outcomes;
 mod service;
 mod store;
 mod worker;

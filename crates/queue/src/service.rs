@@ -8,6 +8,7 @@ use bytes::Bytes;
 use db::{Columns, Database, Lane, LaneSettings, Row, Tx};
 use jiff::Timestamp;
 use kernel::{Clock, MemberId, Problem, WorkspaceId};
+use tokio::sync::RwLock;
 use uuid::Uuid;
 
 use crate::model::{Held, Job, NewJob, Priority};
@@ -55,6 +56,9 @@ pub struct Queue {
     member: MemberId,
     clock: Arc<dyn Clock>,
     hands: Arc<Mutex<Hands>>,
+    /// Held shared by claims, alone while unknown batches are given back: a batch whose claim is
+    /// under way is not known yet, and is not unknown either.
+    claims: Arc<RwLock<()>>,
 }
 
 /// What this member holds and where it looked last.
@@ -85,6 +89,31 @@ struct Settled {
     keyed: bool,
 }
 
+/// A claim under way. Unless it is settled, the database may hold a batch that nobody here knows of:
+/// its answer was lost, or whoever asked went away.
+struct Doubt<'a> {
+    hands: &'a Mutex<Hands>,
+    is_settled: bool,
+}
+
+impl<'a> Doubt<'a> {
+    fn new(hands: &'a Mutex<Hands>) -> Self {
+        Self { hands, is_settled: false }
+    }
+
+    fn settle(mut self) {
+        self.is_settled = true;
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.hands.lock().unwrap_or_else(PoisonError::into_inner).uncertain = true;
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Marks {
     after: [(Timestamp, Uuid); 3],
@@ -98,7 +127,8 @@ impl Queue {
     /// # Panics
     /// Outside of a runtime.
     pub fn new(database: Database, member: MemberId, clock: Arc<dyn Clock>) -> Self {
-        Self { lane: Lane::new(database, lane_settings()), member, clock, hands: Arc::default() }
+        let lane = Lane::new(database, lane_settings()).ending_lost();
+        Self { lane, member, clock, hands: Arc::default(), claims: Arc::default() }
     }
 
     /// Adds jobs to a lane of any workspace, for the program itself; says how many (a taken key or
@@ -134,6 +164,8 @@ impl Queue {
     /// none are due, or when this member is fenced.
     pub async fn claim(&self, lane: &str, n: u32) -> Result<Vec<Job>, Problem> {
         self.return_unknown().await?;
+        let _claiming = self.claims.read().await;
+        let doubt = Doubt::new(&self.hands);
         let (batch, marks) = self.begin_claim(lane);
         let priorities = Priority::ALL.map(Priority::number).to_vec();
         let (at, id): (Vec<_>, Vec<_>) = marks.after.into_iter().unzip();
@@ -144,10 +176,10 @@ impl Queue {
                 &store::CLAIM,
                 &[&self.member.0, &FENCE, &lane, &priorities, &at, &id, &limit, &batch],
             )
-            .await;
-        let rows = rows.inspect_err(|_| self.hands().uncertain = true)?;
-        let jobs = self.end_claim(lane, batch, &rows);
-        Ok(jobs.inspect_err(|_| self.hands().uncertain = true)?)
+            .await?;
+        let jobs = self.end_claim(lane, batch, &rows)?;
+        doubt.settle();
+        Ok(jobs)
     }
 
     /// Says that jobs are done. Idempotent; jobs this member does not hold are ignored.
@@ -178,9 +210,10 @@ impl Queue {
     /// reason, and its key is free.
     pub async fn bury(&self, job: &Job, attempts: i16, problem: &Problem) -> Result<(), Problem> {
         let Held { batch, position } = job.held;
-        let (code, reason) = (problem.code.to_string(), &problem.detail);
+        // No text of PostgreSQL holds a NUL; a reason with one would be refused each time.
+        let (code, reason) = (problem.code.to_string(), problem.detail.replace('\0', "\u{fffd}"));
         let parameters: db::Parameters<'_> =
-            &[&self.member.0, &FENCE, &batch, &position, &attempts, &code, reason];
+            &[&self.member.0, &FENCE, &batch, &position, &attempts, &code, &reason];
         self.lane.execute(&store::BURY, parameters).await?;
         self.leave(job.held).await
     }
@@ -224,14 +257,14 @@ impl Queue {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives back what a claim took whose answer did not come. The claim is over by now, one way or
+    /// the other: it went before this on the same connection, or the lane has ended its backend.
     async fn return_unknown(&self) -> Result<(), Problem> {
-        let known: Vec<i64> = {
-            let hands = self.hands();
-            if !hands.uncertain {
-                return Ok(());
-            }
-            hands.batches.keys().copied().collect()
-        };
+        if !self.hands().uncertain {
+            return Ok(());
+        }
+        let _alone = self.claims.write().await;
+        let known: Vec<i64> = self.hands().batches.keys().copied().collect();
         let parameters: db::Parameters<'_> = &[&self.member.0, &FENCE, &known];
         self.lane.query(&store::RETURN_UNKNOWN, parameters).await?;
         self.hands().uncertain = false;

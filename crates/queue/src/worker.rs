@@ -6,7 +6,8 @@
 //! another member may know it.
 //!
 //! Invariants: never more than `hands` jobs run; an attempt is counted before the job can be run
-//! again; a stop ends no job midway unless its time limit does.
+//! again; a stop ends no job midway unless its time limit does; what became of a job is sent until the
+//! database has taken it ([`crate::outcomes`]).
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Job;
+use crate::outcomes::{Ending, Outcomes};
 use crate::service::Queue;
 
 /// How long a worker with free hands waits before it looks again, when nobody tells it of new jobs.
@@ -82,37 +84,70 @@ impl Worker {
     /// Works until `stop` fires and the jobs under way are done.
     pub async fn run(self, stop: CancellationToken) {
         let mut running = JoinSet::new();
+        let mut outcomes = Outcomes::new(Arc::clone(&self.clock), Arc::clone(&self.dice));
         loop {
-            let free = self.hands.saturating_sub(running.len());
-            let taken = if stop.is_cancelled() { 0 } else { self.take(free, &mut running).await };
+            outcomes.write_due(&self.queue).await;
+            // What is not written keeps its hand, so that no more of it gathers than there are hands.
+            let free = self.hands.saturating_sub(running.len() + outcomes.len());
+            let taken = match stop.is_cancelled() {
+                true => 0,
+                false => self.take(free, &mut running, &mut outcomes).await,
+            };
             if stop.is_cancelled() && running.is_empty() {
-                return;
+                return self.write_last(outcomes).await;
             }
+            let busy = running.len() + outcomes.len();
             // All hands found work: there may be more for the next free one.
-            let look_again = taken == free && taken > 0 && running.len() < self.hands;
+            let look_again = taken == free && taken > 0 && busy < self.hands;
             if look_again {
                 continue;
             }
-            let busy = running.len();
+            let due = outcomes.due_in();
             tokio::select! {
-                Some(ended) = running.join_next() => self.settle(ended.ok(), &mut running).await,
-                () = self.wait(busy) => {}
+                Some(ended) = running.join_next() => {
+                    self.settle(ended.ok(), &mut running, &mut outcomes);
+                }
+                () = self.wait(busy, due) => {}
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
             }
         }
     }
 
-    /// Until it is worth looking for jobs: never, while all hands are busy.
-    async fn wait(&self, running: usize) {
-        if running >= self.hands {
-            return std::future::pending().await;
+    /// Until it is worth looking for jobs (never, while all hands are busy) or sending outcomes again.
+    async fn wait(&self, busy: usize, due: Option<Duration>) {
+        if busy >= self.hands {
+            let never = std::future::pending::<()>();
+            return match due {
+                None => never.await,
+                Some(due) => drop(tokio::time::timeout(due, never).await),
+            };
         }
-        let jitter = Duration::from_millis(self.dice.next_u64() % 100);
-        let _due = tokio::time::timeout(LOOK_EVERY + jitter, self.hints.0.notified()).await;
+        let look = LOOK_EVERY + Duration::from_millis(self.dice.next_u64() % 100);
+        let until = due.map_or(look, |due| due.min(look));
+        let _due = tokio::time::timeout(until, self.hints.0.notified()).await;
+    }
+
+    /// At the stop: what cannot be written now goes back to waiting when this member's fence is closed.
+    async fn write_last(&self, mut outcomes: Outcomes) {
+        if !outcomes.is_empty() {
+            outcomes.write(&self.queue).await;
+        }
+        if !outcomes.is_empty() {
+            let jobs = outcomes.len();
+            tracing::warn!(
+                jobs,
+                "stopped before the database took what became of jobs; they run again"
+            );
+        }
     }
 
     /// Claims jobs for free hands and starts them; says how many there were.
-    async fn take(&self, free: usize, running: &mut JoinSet<Attempted>) -> usize {
+    async fn take(
+        &self,
+        free: usize,
+        running: &mut JoinSet<Attempted>,
+        outcomes: &mut Outcomes,
+    ) -> usize {
         if free == 0 {
             return 0;
         }
@@ -129,66 +164,62 @@ impl Worker {
             match self.handlers.get(job.kind.as_str()) {
                 // Its attempts ended with their members: it may be what ended them.
                 Some(handler) if is_spent(job.attempts, &**handler) => {
-                    if let Err(problem) = self.give_up(&job, job.attempts, &never_done()).await {
-                        tracing::warn!(error.code = %problem.code, "a job could not be given up");
-                    }
+                    let ending = given_up(&job, job.attempts, never_done());
+                    outcomes.add(job, ending);
                 }
                 Some(handler) => {
                     running.spawn(attempt(Arc::clone(handler), job));
                 }
-                None => self.return_unknown(&job).await,
+                None => {
+                    let ending = self.put_back(&job);
+                    outcomes.add(job, ending);
+                }
             }
         }
+        outcomes.write_due(&self.queue).await;
         taken
     }
 
-    async fn return_unknown(&self, job: &Job) {
+    /// A job of an unknown kind.
+    fn put_back(&self, job: &Job) -> Ending {
         tracing::warn!(job.kind = job.kind, "no handler for this kind of job here; it waits");
-        let at = self.clock.now() + UNKNOWN_AFTER;
-        if let Err(problem) = self.queue.retry(job, at, job.attempts).await {
-            tracing::warn!(error.code = %problem.code, "a job could not be put back");
-        }
+        Ending::Again(self.clock.now() + UNKNOWN_AFTER, job.attempts)
     }
 
-    /// Writes what became of one job, and of all others that are done by now.
-    async fn settle(&self, first: Option<Attempted>, running: &mut JoinSet<Attempted>) {
+    /// Notes what became of one job, and of all others that are done by now.
+    fn settle(
+        &self,
+        first: Option<Attempted>,
+        running: &mut JoinSet<Attempted>,
+        outcomes: &mut Outcomes,
+    ) {
         let more = std::iter::from_fn(|| running.try_join_next()).filter_map(Result::ok);
-        let (mut done, mut failed) = (Vec::new(), Vec::new());
         for (job, outcome) in first.into_iter().chain(more) {
-            match outcome {
-                Ok(()) => done.push(job.held),
-                Err(problem) => failed.push((job, problem)),
-            }
-        }
-        if let Err(problem) = self.queue.complete(&done).await {
-            // They stay held and are run again when this member is gone: at least once.
-            tracing::warn!(error.code = %problem.code, jobs = done.len(), "done jobs could not be completed");
-        }
-        for (job, problem) in failed {
-            if let Err(lost) = self.fail(&job, &problem).await {
-                tracing::warn!(error.code = %lost.code, "a failed job could not be put back");
-            }
+            let ending = match outcome {
+                Ok(()) => Ending::Done,
+                Err(problem) => self.failed(&job, problem),
+            };
+            outcomes.add(job, ending);
         }
     }
 
-    async fn fail(&self, job: &Job, problem: &Problem) -> Result<(), Problem> {
+    fn failed(&self, job: &Job, problem: Problem) -> Ending {
         let attempts = job.attempts.saturating_add(1);
         let handler = self.handlers.get(job.kind.as_str());
         let spent = handler.is_none_or(|handler| is_spent(attempts, &**handler));
         if spent || !problem.code.0.retryable {
-            return self.give_up(job, attempts, problem).await;
+            return given_up(job, attempts, problem);
         }
-        let wait = backoff(attempts, self.dice.next_u64());
-        self.queue.retry(job, self.clock.now() + wait, attempts).await
+        Ending::Again(self.clock.now() + backoff(attempts, self.dice.next_u64()), attempts)
     }
+}
 
-    async fn give_up(&self, job: &Job, attempts: i16, problem: &Problem) -> Result<(), Problem> {
-        tracing::error!(
-            job.kind = job.kind, job.id = %job.id, error.code = %problem.code, attempts,
-            "a job is given up"
-        );
-        self.queue.bury(job, attempts, problem).await
-    }
+fn given_up(job: &Job, attempts: i16, problem: Problem) -> Ending {
+    tracing::error!(
+        job.kind = job.kind, job.id = %job.id, error.code = %problem.code, attempts,
+        "a job is given up"
+    );
+    Ending::Dead(attempts, problem)
 }
 
 /// Whether a job has had all its attempts.
@@ -213,7 +244,8 @@ fn backoff(attempts: i16, chance: u64) -> Duration {
 /// One attempt; a panic or a time limit that is over is a failure like any other.
 async fn attempt(handler: Arc<dyn Handler>, job: Job) -> Attempted {
     let limit = handler.timeout();
-    let work = AssertUnwindSafe(tokio::time::timeout(limit, handler.run(&job))).catch_unwind();
+    let work = async { tokio::time::timeout(limit, handler.run(&job)).await };
+    let work = AssertUnwindSafe(work).catch_unwind();
     let outcome = match work.await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(out_of_time(limit)),
