@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use db::testing::{self, TestDatabase};
+use db::testing::{self, Proxy, TestDatabase};
 use flowforge::{App, Config, System, Use};
 use futures::FutureExt as _;
 use kernel::{Clock as _, Value};
