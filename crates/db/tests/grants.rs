@@ -23,7 +23,15 @@ async fn functions_are_for_those_they_are_granted_to() {
     migrate::migrate(&test.database).await.unwrap();
     let none: [&str; 0] = [];
     assert_eq!(callable(&test, "public").await, none);
-    let of_app = ["enqueue", "find_api_key", "find_hook_revision", "now", "principal", "workspace"];
+    let of_app = [
+        "enqueue",
+        "find_api_key",
+        "find_hook_revision",
+        "is_member_alive",
+        "now",
+        "principal",
+        "workspace",
+    ];
     assert_eq!(callable(&test, "forge_app").await, of_app);
     assert_eq!(callable(&test, "forge_engine").await, ["now", "principal", "workspace"]);
 

@@ -1,16 +1,17 @@
 //! How an action runs: within its time, and once under an idempotency key as far as it can be said.
 //!
 //! An action has no transaction that its audit row or its answer could commit with: both are written
-//! right behind it. Its key is reserved before and
-//! the answer kept after. While it is under way in this process, a repetition is refused; a
-//! reservation of another process may be a dead one's, and the repetition runs: what the action must
-//! not do twice it does under [`ActionContext::unique_key`].
+//! right behind it. Its key is reserved before, for this member, and the answer kept after. While it
+//! is under way here, or its member lives, a repetition is refused. The reservation of a member that
+//! is gone is taken over and the repetition runs: what the action must not do twice it does under
+//! [`ActionContext::unique_key`], and [`ActionContext::is_repetition`] tells it that what it finds may
+//! be its own work. Only a refusal frees a key; after anything else the action may have been done.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kernel::{Problem, codes};
+use kernel::{MemberId, Problem, codes};
 
 use crate::answer::Answer;
 use crate::audit::AuditSubject;
@@ -67,22 +68,28 @@ impl Host {
     /// Runs an action; one that reads needs no key and leaves nothing.
     pub(crate) async fn act(&self, acting: Acting, ready: &Ready<'_>) -> Result<Answer, Problem> {
         if ready.function.method == Method::Get {
-            return self.act_now(acting, ready).await.map(|acted| acted.answer);
+            return self.act_now(acting, ready, false).await.map(|acted| acted.answer);
         }
         ready.call.require_looked()?;
         if let Some(key) = &ready.call.idempotency {
             return self.act_once(acting, ready, key).await;
         }
-        let acted = self.act_now(acting, ready).await?;
+        let acted = self.act_now(acting, ready, false).await?;
         self.note(acting, ready, &acted, None).await?;
         Ok(acted.answer)
     }
 
-    async fn act_now(&self, acting: Acting, ready: &Ready<'_>) -> Result<Acted, Problem> {
+    async fn act_now(
+        &self,
+        acting: Acting,
+        ready: &Ready<'_>,
+        is_repetition: bool,
+    ) -> Result<Acted, Problem> {
         let cx = ActionContext {
             surroundings: self.surroundings(ready),
             database: self.inner.database.clone(),
             subject: Mutex::default(),
+            is_repetition,
         };
         let Acting { run, timeout, .. } = acting;
         let answer = tokio::time::timeout(timeout, run(&cx, ready.arguments))
@@ -106,23 +113,28 @@ impl Host {
         let place = place(ready, key);
         let begun = self.inner.under_way.begin(key.hash);
         let database = &self.inner.database;
-        let reserve = |tx| store::reserve_key(tx, place, &key.fingerprint);
-        if let Some(known) = database.transact(identity(ready.caller), reserve).await? {
-            key.require_same(&known.fingerprint)?;
-            if let Some(sealed) = known.answer {
-                return key.open(&sealed);
+        let member = self.services().find::<MemberId>().copied();
+        let reserve = |tx| store::reserve_key(tx, place, &key.fingerprint, member);
+        let met = database.transact(identity(ready.caller), reserve).await?;
+        if let Some(met) = &met {
+            key.require_same(&met.known.fingerprint)?;
+            if let Some(sealed) = &met.known.answer {
+                return key.open(sealed);
             }
         }
-        let Some(_begun) = begun else { return Err(in_flight()) };
-        let acted = self.act_now(acting, ready).await;
+        let is_free = met.as_ref().is_none_or(|met| met.is_taken);
+        let Some(_begun) = begun.filter(|_| is_free) else { return Err(in_flight()) };
+        let is_repetition = met.is_some();
+        let acted = self.act_now(acting, ready, is_repetition).await;
         kernel::fault!("action.done");
         match acted {
             Ok(acted) => {
                 self.note(acting, ready, &acted, Some(key)).await?;
                 Ok(acted.answer)
             }
+            Err(problem) if is_repetition || !is_refusal(&problem) => Err(problem),
             Err(problem) => {
-                let free = |tx| store::free_key(tx, place);
+                let free = |tx| store::free_key(tx, place, member);
                 if let Err(error) = database.transact(identity(ready.caller), free).await {
                     // The caller learns of the refusal; a repetition is run as after a crash.
                     tracing::debug!(error = %error, "an idempotency key could not be freed");
@@ -156,6 +168,12 @@ impl Host {
         database.transact(identity(ready.caller), note).await?;
         Ok(())
     }
+}
+
+/// Whether the caller was told no. After a failure of ours, or a time that was over, nobody knows how
+/// far the action came.
+fn is_refusal(problem: &Problem) -> bool {
+    (400..500).contains(&problem.code.0.status)
 }
 
 fn place<'a>(ready: &Ready<'_>, key: &'a IdempotencyKey) -> KeyPlace<'a> {

@@ -194,6 +194,7 @@ pub struct ActionContext {
     pub(crate) surroundings: Surroundings,
     pub(crate) database: Database,
     pub(crate) subject: Mutex<Option<Subject>>,
+    pub(crate) is_repetition: bool,
 }
 
 impl ActionContext {
@@ -232,6 +233,13 @@ impl ActionContext {
     /// once has to be done under this key.
     pub fn unique_key(&self) -> Option<String> {
         self.surroundings.call.idempotency.as_ref().map(|key| key.unique_text())
+    }
+
+    /// Whether the same request was begun before under its idempotency key and nobody knows how far it
+    /// came: its process died, or it failed midway. What the action finds done may be its own work, and
+    /// then it answers as it did the first time.
+    pub fn is_repetition(&self) -> bool {
+        self.is_repetition
     }
 }
 

@@ -2,7 +2,7 @@
 
 use db::{Columns, Database, Error, Row, Statement, ToSql, Tx, sql};
 use jiff::Timestamp;
-use kernel::{ApiKeyId, PrincipalId, Value, WorkspaceId};
+use kernel::{ApiKeyId, MemberId, PrincipalId, Value, WorkspaceId};
 use uuid::Uuid;
 
 use crate::audit::{AuditFilter, AuditView};
@@ -63,16 +63,24 @@ const CLAIM_KEY: Statement = sql!(
        ON k.workspace_id = $1 AND k.principal_id = $2 AND k.key = $3"
 );
 
-/// Notes that an action is under way, or says what is known under the key.
+/// Notes that an action is under way at the incarnation `$5`, or says what is known under the key and
+/// whether this call takes it over: from itself, or from an incarnation that is gone.
 const RESERVE_KEY: Statement = sql!(
     "function.reserve_idempotency_key",
-    writes(idempotency_keys[key = $3]),
-    (UUID, UUID, BYTEA, BYTEA),
+    reads(fences) writes(idempotency_keys[key = $3]),
+    (UUID, UUID, BYTEA, BYTEA, UUID),
     "WITH made AS (
-       INSERT INTO forge.idempotency_keys (workspace_id, principal_id, key, fingerprint, at)
-       VALUES ($1, $2, $3, $4, forge.now()) ON CONFLICT DO NOTHING RETURNING key
+       INSERT INTO forge.idempotency_keys AS k
+         (workspace_id, principal_id, key, fingerprint, at, incarnation)
+       VALUES ($1, $2, $3, $4, forge.now(), $5)
+       ON CONFLICT (workspace_id, principal_id, key) DO UPDATE SET incarnation = $5
+         WHERE k.answer IS NULL AND k.fingerprint = $4
+           AND (k.incarnation IS NULL OR k.incarnation = $5
+             OR NOT forge.is_member_alive(k.incarnation))
+       RETURNING key
      )
-     SELECT k.fingerprint, k.answer FROM forge.idempotency_keys k
+     SELECT k.fingerprint, k.answer, EXISTS (SELECT FROM made) AS taken
+     FROM forge.idempotency_keys k
      WHERE k.workspace_id = $1 AND k.principal_id = $2 AND k.key = $3"
 );
 
@@ -85,13 +93,14 @@ const KEEP_ANSWER: Statement = sql!(
      WHERE workspace_id = $1 AND principal_id = $2 AND key = $3 AND answer IS NULL"
 );
 
-/// Frees the key of an action that was refused.
+/// Frees the key of an action that was refused, unless somebody else has taken it over.
 const FREE_KEY: Statement = sql!(
     "function.free_idempotency_key",
     writes(idempotency_keys[key = $3]),
-    (UUID, UUID, BYTEA),
+    (UUID, UUID, BYTEA, UUID),
     "DELETE FROM forge.idempotency_keys
-     WHERE workspace_id = $1 AND principal_id = $2 AND key = $3 AND answer IS NULL"
+     WHERE workspace_id = $1 AND principal_id = $2 AND key = $3 AND answer IS NULL
+       AND incarnation IS NOT DISTINCT FROM $4"
 );
 
 /// Removes at most `$2` keys that are older than `$1`, of all workspaces.
@@ -271,20 +280,30 @@ pub(crate) async fn claim_key(
     Ok((row.column("mine")?, known))
 }
 
-/// Reserves a key for an action and commits; `None`: it is reserved now.
+/// What the reservation of a key for an action met.
+pub(crate) struct Met {
+    pub(crate) known: KnownKey,
+    /// The reservation was of this incarnation, or of one that is gone, and is ours now: what it was
+    /// made for may have been done.
+    pub(crate) is_taken: bool,
+}
+
+/// Reserves a key for an action of this incarnation and commits; `None`: it is reserved now.
 pub(crate) async fn reserve_key(
     tx: Tx,
     place: KeyPlace<'_>,
     fingerprint: &[u8],
-) -> Result<Option<KnownKey>, Error> {
+    member: Option<MemberId>,
+) -> Result<Option<Met>, Error> {
+    let member = member.map(|member| member.0);
     let parameters: db::Parameters<'_> =
-        &[&place.workspace.0, &place.principal.0, &place.hash, &fingerprint];
+        &[&place.workspace.0, &place.principal.0, &place.hash, &fingerprint, &member];
     let rows = tx.commit_with(&RESERVE_KEY, parameters).await?;
-    let known = |row: &Row| {
+    let met = |row: &Row| {
         let (fingerprint, answer) = (row.column("fingerprint")?, row.column("answer")?);
-        Ok(KnownKey { fingerprint, answer })
+        Ok(Met { known: KnownKey { fingerprint, answer }, is_taken: row.column("taken")? })
     };
-    rows.first().map(known).transpose()
+    rows.first().map(met).transpose()
 }
 
 /// Writes the audit row of an action and keeps its answer, where there are such, and commits.
@@ -308,9 +327,15 @@ pub(crate) async fn note_action(
     }
 }
 
-/// Frees a reserved key and commits.
-pub(crate) async fn free_key(tx: Tx, place: KeyPlace<'_>) -> Result<(), Error> {
-    let parameters: db::Parameters<'_> = &[&place.workspace.0, &place.principal.0, &place.hash];
+/// Frees a key that this incarnation has reserved, and commits.
+pub(crate) async fn free_key(
+    tx: Tx,
+    place: KeyPlace<'_>,
+    member: Option<MemberId>,
+) -> Result<(), Error> {
+    let member = member.map(|member| member.0);
+    let parameters: db::Parameters<'_> =
+        &[&place.workspace.0, &place.principal.0, &place.hash, &member];
     tx.commit_with(&FREE_KEY, parameters).await.map(drop)
 }
 

@@ -1,12 +1,13 @@
 //! `POST /v1/runs/{run_id}/answer`
 
 use function::{ActionContext, Problem, action};
-use kernel::codes;
+use kernel::{RunId, codes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::path::{RunPath, not_found};
 use crate::decide::Decision;
+use crate::view::ActivationView;
 use crate::{Engine, RunView};
 
 /// What a person says of an effect that may have happened before a crash.
@@ -36,10 +37,26 @@ pub(super) async fn answer_run(
 ) -> Result<RunView, Problem> {
     let run = path.run()?;
     let engine = cx.service::<Engine>();
-    if !engine.answer(cx.workspace(), run, &body.node, body.decision).await? {
-        let detail = format!("The node \"{}\" of run {run} does not ask anything.", body.node);
-        return Err(Problem::new(codes::REQUEST_CONFLICT, detail));
+    let is_taken = engine.answer(cx.workspace(), run, &body.node, body.decision).await?;
+    if !is_taken && !cx.is_repetition() {
+        return Err(asks_nothing(run, &body.node));
     }
     let view = engine.find_run(cx.workspace(), run).await?;
-    view.ok_or_else(|| not_found(&run.to_string()))
+    let view = view.ok_or_else(|| not_found(&run.to_string()))?;
+    if !is_taken && !is_past(&view, &body.node) {
+        return Err(asks_nothing(run, &body.node));
+    }
+    Ok(view)
+}
+
+/// Whether the node has run and waits for nobody any more: then the first call has answered it.
+fn is_past(view: &RunView, node: &str) -> bool {
+    let activations = view.nodes.get(node).map(Vec::as_slice).unwrap_or_default();
+    let is_past = |one: &ActivationView| one.id.is_some() && one.status != "waiting";
+    !activations.is_empty() && activations.iter().all(is_past)
+}
+
+fn asks_nothing(run: RunId, node: &str) -> Problem {
+    let detail = format!("The node \"{node}\" of run {run} does not ask anything.");
+    Problem::new(codes::REQUEST_CONFLICT, detail)
 }

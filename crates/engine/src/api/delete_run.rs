@@ -1,6 +1,7 @@
 //! `DELETE /v1/runs/{run_id}`
 
 use function::{ActionContext, Problem, action};
+use kernel::codes;
 
 use super::path::RunPath;
 use crate::Engine;
@@ -17,5 +18,9 @@ use crate::Engine;
     timeout = "30s"
 )]
 pub(super) async fn delete_run(cx: &ActionContext, path: RunPath) -> Result<(), Problem> {
-    cx.service::<Engine>().delete(cx.workspace(), path.run()?).await
+    match cx.service::<Engine>().delete(cx.workspace(), path.run()?).await {
+        // The first call has removed it.
+        Err(problem) if cx.is_repetition() && problem.code == codes::RUN_NOT_FOUND => Ok(()),
+        outcome => outcome,
+    }
 }

@@ -156,7 +156,8 @@ pub(crate) struct Database {
     /// How long connecting may take.
     #[schemars(with = "String")]
     pub(crate) connect_timeout: Span,
-    /// How long one statement of a transaction may take.
+    /// How long one statement of a transaction may take. When the server has not answered 5 s after
+    /// that, the connection is given up as lost.
     #[schemars(with = "String")]
     pub(crate) statement_timeout: Span,
     /// How long a transaction may stand open without a statement.

@@ -274,6 +274,8 @@ impl World<'_> {
         };
         let services = Services::builder()
             .with(engine.clone())
+            // Whose actions under way are: others ask whether this member lives.
+            .with(self.lease.id())
             .with(self.catalog.clone())
             .with(publishing)
             .with(authenticator.clone())

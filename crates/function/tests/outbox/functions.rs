@@ -136,3 +136,24 @@ pub(crate) mod send_note {
         Ok(cx.unique_key().unwrap_or_default())
     }
 }
+
+pub(crate) mod recall_note {
+    use super::*;
+
+    /// Says whether it was begun before.
+    #[action(
+        POST "/v1/notes/recall",
+        permission = Permission("note.write"),
+        audit = "note.recalled",
+        timeout = "20s"
+    )]
+    pub(crate) async fn recall_note(cx: &ActionContext, body: NewNote) -> Result<bool, Problem> {
+        cx.service::<Gate>().pass().await;
+        match (body.refuse, body.shared) {
+            (true, _) => Err(Problem::new(kernel::codes::REQUEST_CONFLICT, "Refused in the end.")),
+            // What it did outside is done, and something else fails.
+            (_, true) if !cx.is_repetition() => Err(Problem::internal()),
+            _ => Ok(cx.is_repetition()),
+        }
+    }
+}

@@ -6,5 +6,6 @@ mod audit;
 mod crash;
 mod functions;
 mod keys;
+mod members;
 mod trips;
 mod world;

@@ -10,6 +10,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod calls;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -152,59 +154,6 @@ async fn of_many_runs_at_once_nothing_that_was_acknowledged_is_lost() {
         let runs: i64 =
             world.database.superuser().await.query_one(count, &[]).await.unwrap().get(0);
         assert_eq!(runs, i64::from(RUNS), "{fault}");
-        process.kill().await;
-    }
-}
-
-/// Sends a call that the process may die in; `None`: it did.
-async fn keyed(process: &Process, path: &str, kind: &str, body: &str) -> Option<Reply> {
-    let request =
-        process.owner().request(Method::POST, path).header("content-type", kind.to_owned());
-    let request = request.header("idempotency-key", "once").body(body.to_owned());
-    Reply::try_of(request).await.ok()
-}
-
-#[tokio::test]
-async fn a_keyed_save_is_done_once_wherever_the_process_dies() {
-    for point in ["mutation.before", "mutation.done"] {
-        let world = World::new().await;
-        let mut process = world.process(Some(point)).await;
-        let save = ("/v1/workflows", "application/yaml", HARMLESS);
-        assert!(keyed(&process, save.0, save.1, save.2).await.is_none(), "{point}");
-        process.ended().await;
-        let process = world.process(None).await;
-        let first = keyed(&process, save.0, save.1, save.2).await.unwrap().expect(201);
-        let again = keyed(&process, save.0, save.1, save.2).await.unwrap().expect(201);
-        assert_eq!(again.text, first.text);
-        let replayed = |reply: &Reply| reply.headers.contains_key("idempotency-replayed");
-        assert_eq!((replayed(&first), replayed(&again)), (point == "mutation.done", true));
-        let owner = process.owner();
-        let listed = owner.get("/v1/workflows").await.expect(200).json;
-        assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{point}");
-        let audit = owner.get("/v1/audit").await.expect(200).json;
-        assert_eq!(audit["items"].as_array().unwrap().len(), 1, "{point}: {audit}");
-        assert_eq!(audit["items"][0]["action"], "workflow.created");
-        process.kill().await;
-    }
-}
-
-#[tokio::test]
-async fn a_keyed_start_is_done_once_wherever_the_process_dies() {
-    for point in ["flush.before", "run.started", "action.done"] {
-        let world = World::new().await;
-        let mut process = world.process(Some(point)).await;
-        let id = store(&process.owner(), HARMLESS).await;
-        let path = format!("/v1/workflows/{id}/runs");
-        assert!(keyed(&process, &path, "application/json", "{}").await.is_none(), "{point}");
-        process.ended().await;
-        let process = world.process(None).await;
-        let first = keyed(&process, &path, "application/json", "{}").await.unwrap().expect(202);
-        let again = keyed(&process, &path, "application/json", "{}").await.unwrap().expect(202);
-        assert_eq!(again.text, first.text, "{point}");
-        let other = keyed(&process, &path, "application/json", r#"{"pins": true}"#).await.unwrap();
-        assert_eq!(other.expect(422).json["code"], "request.key_reused");
-        let listed = process.owner().get("/v1/runs").await.expect(200).json;
-        assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{point}: {listed}");
         process.kill().await;
     }
 }
