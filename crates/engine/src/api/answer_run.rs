@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use super::path::{RunPath, not_found};
 use crate::decide::Decision;
-use crate::view::ActivationView;
 use crate::{Engine, RunView};
 
 /// What a person says of an effect that may have happened before a crash.
@@ -43,17 +42,27 @@ pub(super) async fn answer_run(
     }
     let view = engine.find_run(cx.workspace(), run).await?;
     let view = view.ok_or_else(|| not_found(&run.to_string()))?;
-    if !is_taken && !is_past(&view, &body.node) {
-        return Err(asks_nothing(run, &body.node));
+    if !is_taken {
+        require_answered(&view, &body.node)?;
     }
     Ok(view)
 }
 
-/// Whether the node has run and waits for nobody any more: then the first call has answered it.
-fn is_past(view: &RunView, node: &str) -> bool {
+/// What a repetition finds that was not taken: the node has ended, so the first call has answered it.
+/// While it has not, a run that was cut off may ask again, and nothing must be acknowledged.
+fn require_answered(view: &RunView, node: &str) -> Result<(), Problem> {
     let activations = view.nodes.get(node).map(Vec::as_slice).unwrap_or_default();
-    let is_past = |one: &ActivationView| one.id.is_some() && one.status != "waiting";
-    !activations.is_empty() && activations.iter().all(is_past)
+    let mut run = activations.iter().filter(|one| one.id.is_some()).peekable();
+    if run.peek().is_none() {
+        return Err(asks_nothing(view.run_id, node));
+    }
+    if run.all(|one| matches!(one.status, "succeeded" | "failed" | "cancelled")) {
+        return Ok(());
+    }
+    let detail = format!("Whether \"{node}\" has the answer is known when it asks again or ends.");
+    let mut problem = Problem::new(codes::REQUEST_IN_FLIGHT, detail);
+    problem.retry_after_ms = Some(1_000);
+    Err(problem)
 }
 
 fn asks_nothing(run: RunId, node: &str) -> Problem {

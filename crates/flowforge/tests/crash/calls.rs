@@ -95,7 +95,7 @@ async fn twice(
     let first = eventually("the repetition to be answered", async || {
         let reply = send(&process).await.unwrap();
         // A run that asks somebody may not be taken up yet.
-        (reply.status != 409 || reply.json["code"] != "request.conflict").then_some(reply)
+        (reply.status != 409 || reply.json["code"] != "request.in_flight").then_some(reply)
     })
     .await;
     assert!(!first.headers.contains_key("idempotency-replayed"), "{}", first.text);
