@@ -142,7 +142,11 @@ pub(crate) fn from_js<'js>(
 }
 
 fn by_json<'js>(ctx: &Ctx<'js>, value: rquickjs::Value<'js>) -> std::result::Result<Value, Unfit> {
-    let Some(text) = ctx.json_stringify(value)? else { return Ok(Value::Null) };
+    // Called for each value, so that the deadline can stop what has no end: a list that holds another
+    // twice, which holds a third twice, and so on.
+    let as_is: rquickjs::Function<'js> = ctx.eval("(key, value) => value")?;
+    let text = ctx.json_stringify_replacer(value, as_is)?;
+    let Some(text) = text else { return Ok(Value::Null) };
     let text = text.to_string()?;
     let parsed = kernel::json::parse(text.as_bytes());
     parsed.map(|parsed| parsed.value).map_err(|error| Unfit::NotJson(error.what))

@@ -87,10 +87,14 @@ fn find_zone(name: &str) -> Option<TimeZone> {
 fn fixed_zone(sign: char, digits: &str) -> Option<TimeZone> {
     let (hours, minutes) = match digits.split_once(':') {
         Some(parts) => parts,
-        None if digits.len() == 4 => digits.split_at(2),
+        None if digits.len() == 4 => digits.split_at_checked(2)?,
         None => (digits, "0"),
     };
-    let minutes = hours.parse::<i32>().ok()? * 60 + minutes.parse::<i32>().ok()?;
+    let number = |digits: &str| {
+        let plain = digits.len() <= 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<i32>().ok().filter(|_| plain)
+    };
+    let minutes = number(hours)? * 60 + number(minutes)?;
     let seconds = if sign == '-' { -60 * minutes } else { 60 * minutes };
     let offset = Offset::from_seconds(seconds).ok()?;
     Some(if seconds == 0 { TimeZone::UTC } else { TimeZone::fixed(offset) })

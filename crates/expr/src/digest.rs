@@ -1,4 +1,4 @@
-//! Pure functions on texts that JavaScript cannot do itself: digests, base64, JMESPath.
+//! Pure functions on texts that JavaScript cannot do itself: digests and base64.
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -54,12 +54,4 @@ pub(crate) fn base64_decode(text: &str) -> String {
         .collect();
     let bytes = engine.decode(plain).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// What a JMESPath query finds in a JSON text, as JSON text.
-pub(crate) fn search(json: &str, query: &str) -> Result<String, String> {
-    let query = jmespath::compile(query).map_err(|error| error.to_string())?;
-    let data = jmespath::Variable::from_json(json)?;
-    let found = query.search(data).map_err(|error| error.to_string())?;
-    serde_json::to_string(&*found).map_err(|error| error.to_string())
 }

@@ -403,11 +403,5 @@ fn text_functions(host: &rquickjs::Object<'_>) -> Result<()> {
         }),
     )?;
     host.set("base64Encode", Func::from(|text: String| digest::base64_encode(&text)))?;
-    host.set("base64Decode", Func::from(|text: String| digest::base64_decode(&text)))?;
-    host.set(
-        "jmespath",
-        Func::from(|ctx: Ctx<'_>, json: String, query: String| {
-            thrown(&ctx, digest::search(&json, &query))
-        }),
-    )
+    host.set("base64Decode", Func::from(|text: String| digest::base64_decode(&text)))
 }

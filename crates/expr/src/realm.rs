@@ -166,6 +166,7 @@ const PRELUDE: &[(&str, &str)] = &[
     ("numbers.js", include_str!("prelude/numbers.js")),
     ("arrays.js", include_str!("prelude/arrays.js")),
     ("objects.js", include_str!("prelude/objects.js")),
+    ("jmespath.js", include_str!("prelude/jmespath.js")),
     ("variables.js", include_str!("prelude/variables.js")),
     ("seal.js", include_str!("prelude/seal.js")),
 ];

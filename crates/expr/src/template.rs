@@ -129,6 +129,22 @@ impl Template {
         }
     }
 
+    /// Whether it is one expression without text around it, whose value keeps its type.
+    pub fn is_one_expression(&self) -> bool {
+        matches!(self.inner.parts.as_slice(), [Part::Path(_) | Part::Script(_)])
+    }
+
+    /// Like [`Template::evaluate_json_text`], but what is spliced between the quotes of a JSON text
+    /// is escaped: it cannot end the text.
+    pub fn evaluate_json_safely(&self, scope: &Scope, item: usize) -> Result<String, Problem> {
+        let splice = Splice::QuotedJsonText;
+        let run = |deadline| self.text(&self.inner.parts, scope, item, deadline, splice);
+        match run(limits().inline) {
+            Err(problem) if problem.code == codes::EXPRESSION_DEADLINE => run(limits().deadline),
+            outcome => outcome,
+        }
+    }
+
     /// Evaluates to a text in which objects and lists are JSON: for parameters that hold JSON with
     /// expressions spliced in. Texts are inserted as they are.
     pub fn evaluate_json_text(&self, scope: &Scope, item: usize) -> Result<String, Problem> {
@@ -148,6 +164,7 @@ impl Template {
         splice: Splice,
     ) -> Result<String, Problem> {
         let mut out = String::with_capacity(self.inner.source.len());
+        let mut quotes = Quotes::default();
         for part in parts {
             let value = match part {
                 Part::Text(text) => {
@@ -157,12 +174,21 @@ impl Template {
                 Part::Path(path) => path.evaluate(scope, item).map_err(Fault::Failed),
                 Part::Script(snippet) => match splice {
                     Splice::Text => evaluator::text(snippet, scope, item, deadline),
-                    Splice::JsonText => evaluator::value(snippet, scope, item, deadline),
+                    Splice::JsonText | Splice::QuotedJsonText => {
+                        evaluator::value(snippet, scope, item, deadline)
+                    }
                 }
                 .map(Cow::Owned),
             };
             let value = value.map_err(|fault| self.problem(fault))?;
-            splice.push(&mut out, &value);
+            if splice == Splice::QuotedJsonText && quotes.are_open(&out) {
+                let mut spliced = String::new();
+                splice.push(&mut spliced, &value);
+                let quoted = Value::String(spliced).to_string();
+                out.push_str(&quoted[1..quoted.len() - 1]);
+            } else {
+                splice.push(&mut out, &value);
+            }
         }
         Ok(out)
     }
@@ -204,17 +230,20 @@ impl Snippet {
 }
 
 /// How values stand in mixed text.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Splice {
     Text,
+    /// Objects and lists are JSON.
     JsonText,
+    /// So they are, and what stands between quotes is escaped.
+    QuotedJsonText,
 }
 
 impl Splice {
     fn push(self, out: &mut String, value: &Value) {
         match (value, self) {
             (Value::Null, Self::Text) => {}
-            (Value::Null, Self::JsonText) => out.push_str("null"),
+            (Value::Null, Self::JsonText | Self::QuotedJsonText) => out.push_str("null"),
             (Value::Bool(flag), _) => out.push_str(if *flag { "true" } else { "false" }),
             (Value::Number(number), _) => out.push_str(&number_text(number)),
             (Value::String(text), _) => out.push_str(text),
@@ -226,10 +255,33 @@ impl Splice {
                     self.push(out, member);
                 }
             }
-            (Value::Array(_), Self::JsonText) | (Value::Object(_), _) => {
+            (Value::Array(_), Self::JsonText | Self::QuotedJsonText) | (Value::Object(_), _) => {
                 out.push_str(&value.to_string());
             }
         }
+    }
+}
+
+/// Whether a JSON text, as far as it is written, ends between quotes.
+#[derive(Default)]
+struct Quotes {
+    inside: bool,
+    escaped: bool,
+    read: usize,
+}
+
+impl Quotes {
+    fn are_open(&mut self, json: &str) -> bool {
+        for byte in &json.as_bytes()[self.read..] {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = self.inside,
+                b'"' => self.inside = !self.inside,
+                _ => {}
+            }
+        }
+        self.read = json.len();
+        self.inside
     }
 }
 

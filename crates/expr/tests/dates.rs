@@ -156,6 +156,11 @@ fn parts_and_arithmetic_follow_the_calendar() {
         ("$now.setZone('UTC', { keepLocalTime: true }).toISO()", json!("2026-11-20T11:30:00.123Z")),
         ("$now.setZone('UTC+5:30').toISO()", json!("2026-11-20T16:00:00.123+05:30")),
         ("$now.setZone('Nowhere/Else').isValid", json!(false)),
+        ("$now.setZone('UTC+€a').isValid", json!(false)),
+        ("$now.setZone('UTC+99999999').isValid", json!(false)),
+        ("$now.setZone('UTC-2147483647:59').isValid", json!(false)),
+        ("$now.setZone('UTC+-1').isValid", json!(false)),
+        ("$now.setZone('UTC-0230').toISO()", json!("2026-11-20T08:00:00.123-02:30")),
         (
             "[$now > DateTime.fromISO('2026-01-01'), $now.equals(DateTime.now()), $now.hasSame($now.plus(1, 'hour'), 'day')]",
             json!([true, true, true]),

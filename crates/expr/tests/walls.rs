@@ -196,6 +196,28 @@ fn endless_loops_bombs_and_recursion_are_stopped_and_the_next_expression_works()
             codes::EXPRESSION_FAILED,
         ),
         ("(() => { const o = {}; o.o = o; return o })()", codes::EXPRESSION_FAILED),
+        (
+            "(() => { let o = {}; for (let i = 0; i < 60; i++) o = [o, o]; return o })()",
+            codes::EXPRESSION_DEADLINE,
+        ),
+        (
+            "(() => { let o = {}; for (let i = 0; i < 60; i++) o = { o, p: o }; return JSON.stringify(o) })()",
+            codes::EXPRESSION_DEADLINE,
+        ),
+        (
+            "(() => { let o = {}; for (let i = 0; i < 60; i++) o = { o, p: o }; return JSON.stringify(o, ['o', 'p']) })()",
+            codes::EXPRESSION_DEADLINE,
+        ),
+        ("$jmespath({}, '('.repeat(1e5))", codes::EXPRESSION_FAILED),
+        ("$jmespath({}, '('.repeat(4000))", codes::EXPRESSION_FAILED),
+        ("$jmespath({}, '!'.repeat(4000) + 'a')", codes::EXPRESSION_FAILED),
+        ("$jmespath({}, 'a' + '.a'.repeat(2000))", codes::EXPRESSION_FAILED),
+        ("$jmespath({}, 'a' + '[*]'.repeat(1000))", codes::EXPRESSION_FAILED),
+        ("$jmespath({}, Array(40).fill('[@,@]').join('|'))", codes::EXPRESSION_MEMORY),
+        (
+            "$jmespath({}, Array(40).fill('[@,@]').join('|') + '|length(to_string(@))')",
+            codes::EXPRESSION_MEMORY,
+        ),
     ];
     for (script, code) in stopped {
         let template = Template::parse(&format!("={{{{ {script} }}}}")).unwrap();

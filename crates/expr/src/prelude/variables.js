@@ -125,7 +125,7 @@
     if (typeof object !== 'object' || object === null || typeof query !== 'string') {
       throw new Error('$jmespath() takes an object or a list, and a query as text.');
     }
-    return JSON.parse(host.jmespath(JSON.stringify(object), query));
+    return kit.jmespath(object, query);
   };
   define('$jmespath', jmespath);
   define('$jmesPath', jmespath);
