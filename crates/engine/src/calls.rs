@@ -1,11 +1,12 @@
 //! Runs that start runs: called workflows and error workflows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use kernel::{Item, Items, Object, Problem, RunId, Value, WorkspaceId, codes};
-use node::TriggerKind;
+use node::{Callee, TriggerKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use workflow::Graph;
 
@@ -21,7 +22,7 @@ use crate::record::{ActivationId, Parent};
 pub(crate) struct Call {
     pub(crate) run: RunId,
     pub(crate) activation: ActivationId,
-    pub(crate) workflow: String,
+    pub(crate) workflow: Callee,
     pub(crate) children: Vec<(u32, RunId, Items)>,
     pub(crate) wait: bool,
 }
@@ -57,9 +58,17 @@ pub(crate) fn begin(
     let trace = cell.state.start.trace.clone();
     let places = Arc::new(Semaphore::new(shared.settings.calls_at_once.max(1)));
     let calling = async move {
-        let called = persist(&shared, || shared.called_graph(&graph, &workflow)).await;
+        let mut called = HashMap::new();
+        for (index, _, _) in &children {
+            let name = workflow.of(*index as usize);
+            if !called.contains_key(name) {
+                let found = persist(&shared, || shared.called_graph(&graph, name)).await;
+                called.insert(name, found);
+            }
+        }
         let children = children.into_iter().map(|(index, child, items)| {
-            let (shared, called, commands, trace) = (&shared, &called, &commands, &trace);
+            let (shared, commands, trace) = (&shared, &commands, &trace);
+            let called = &called[workflow.of(index as usize)];
             let workspace = graph.workspace;
             let parent = Parent { run, activation, child: index, depth: depth + 1, wait };
             let places = Arc::clone(&places);

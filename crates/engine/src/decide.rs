@@ -12,11 +12,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kernel::id::uuid_v7_at;
 use kernel::{Item, Items, Problem, RunId, codes, limits};
-use node::{CallMode, Directive, MayHaveRun, NodeError, Shape};
+use node::{CallMode, Callee, Directive, MayHaveRun, NodeError, Shape};
 use workflow::OnError;
 
 use crate::backoff::{backoff, chance_of, mix};
 use crate::door::RunStatus;
+use crate::excess;
 use crate::input::is_stale;
 pub use crate::input::{Decision, Input};
 use crate::record::{ActivationId, Effect, Record, Times};
@@ -54,8 +55,8 @@ pub enum Action {
     Call {
         /// The calling activation.
         activation: ActivationId,
-        /// Id or name of the workflow.
-        workflow: String,
+        /// Which workflow, for each run.
+        workflow: Callee,
         /// Index among the activation's calls, id and input of each run.
         children: Vec<(u32, RunId, Items)>,
         /// Whether to feed their results back.
@@ -171,47 +172,13 @@ impl Mind<'_> {
         let before = self.state.journal.len();
         wire::write(&record, &inputs, &mut self.state.journal);
         let bytes = self.state.journal.len() - before;
-        if bytes > self.bounds.step_bytes_max
-            && let Some(instead) = self.too_large(&record, bytes)
-        {
+        let written = &self.state.journal[before..];
+        if let Some(instead) = excess::instead_of(&record, written, self.bounds.step_bytes_max) {
             self.state.journal.truncate(before);
             return self.record(instead);
         }
         self.state.bytes += bytes;
         self.state.apply(record);
-    }
-
-    /// What is recorded instead of something that is larger than a step may be.
-    fn too_large(&self, record: &Record, bytes: usize) -> Option<Record> {
-        let detail = format!(
-            "It gave {bytes} bytes; the limit of a step is {} (engine.step_bytes_max). Work in \
-             pages, or leave out what is not needed.",
-            self.bounds.step_bytes_max
-        );
-        let problem = Problem::new(codes::NODE_LIMIT, detail);
-        match *record {
-            Record::Finished { activation, times, .. }
-            | Record::Performed { activation, times, .. }
-            | Record::Replied { activation, times, .. } => {
-                Some(Record::Failed { activation, problem, times })
-            }
-            Record::Intended { activation, .. } => {
-                Some(Record::Failed { activation, problem, times: Times::default() })
-            }
-            Record::Returned { activation, child, .. } => {
-                Some(Record::Returned { activation, child, result: Err(problem) })
-            }
-            Record::Started(_)
-            | Record::TakenOver { .. }
-            | Record::Edited { .. }
-            | Record::Failed { .. }
-            | Record::Retrying { .. }
-            | Record::Waiting { .. }
-            | Record::Calling { .. }
-            | Record::Asked { .. }
-            | Record::Resumed { .. }
-            | Record::Ended { .. } => None,
-        }
     }
 
     /// Begins what may begin and ends the run when nothing is left.
@@ -425,7 +392,7 @@ impl Mind<'_> {
     fn begin_call(
         &mut self,
         activation: ActivationId,
-        workflow: String,
+        workflow: Callee,
         mode: CallMode,
         wait: bool,
         times: Times,
@@ -464,7 +431,7 @@ impl Mind<'_> {
     fn call(
         &mut self,
         activation: ActivationId,
-        workflow: String,
+        workflow: Callee,
         children: &[RunId],
         open: &[bool],
         wait: bool,

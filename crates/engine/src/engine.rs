@@ -20,6 +20,7 @@ use crate::cell::AnswerSender;
 use crate::command::{Command, NewRun};
 use crate::decide::Decision;
 use crate::door::{Answer, AnswerWhen, StartRun, Started};
+use crate::excess;
 use crate::flusher::Flusher;
 use crate::load::Loaded;
 use crate::member::Member;
@@ -169,8 +170,9 @@ impl Engine {
 
     /// Lets a run in. It goes on whether or not the answer is waited for.
     ///
-    /// Errors: `server.overloaded`, `database.unavailable`, `storage.full`; nothing was started then.
+    /// Errors: `request.invalid`, `server.overloaded`, `database.unavailable`, `storage.full`; nothing was started then.
     pub fn start(&self, start: StartRun) -> Result<Started, Problem> {
+        excess::check_first(&start.items)?;
         self.shared.admit()?;
         let run = self.shared.new_run_id();
         let answer = self.shared.begin(run, start, None, None);

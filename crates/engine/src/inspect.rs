@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kernel::item::BinaryRef;
 use kernel::{Item, Items, Object, Pairing, Problem, RunId, WorkspaceId, codes};
+use node::Reply;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -14,7 +15,7 @@ use crate::command::Command;
 use crate::record::ActivationId;
 use crate::redact::Redaction;
 use crate::state::{Activation, RunState};
-use crate::view::{self, ErrorView, phase_text, size_of_item};
+use crate::view::{self, ErrorView, RunView, Shown, phase_text, size_of_item};
 
 /// Bytes of items, about, that one page holds; at least one item is on it.
 const PAGE_BYTES: usize = 2 * 1024 * 1024;
@@ -110,6 +111,20 @@ pub(crate) struct PortOf {
 }
 
 impl Engine {
+    /// All of a run as it is now, and what a respond node of it answered; `None` if the workspace has
+    /// no such run (any more).
+    pub async fn find_run_and_reply(
+        &self,
+        workspace: WorkspaceId,
+        run: RunId,
+    ) -> Result<Option<(RunView, Option<Reply>)>, Problem> {
+        let clock = Arc::clone(&self.shared.clock);
+        let look = move |state: &RunState| {
+            (RunView::of(state, clock.now(), Shown::EVERYTHING), state.reply.clone())
+        };
+        self.look(workspace, run, look).await
+    }
+
     /// What is seen of a run's state: of the living one where this member has it, else of the stored one.
     /// `None`: the workspace has no such run.
     pub(crate) async fn look<T: Send + 'static>(

@@ -25,6 +25,7 @@ pub mod decide;
 mod door;
 mod engine;
 pub mod entry;
+mod excess;
 pub mod fence;
 pub mod flusher;
 mod input;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kernel::{Item, Items, Problem, RunId, Value};
-use node::{CallMode, Reply};
+use node::{CallMode, Callee, Reply};
 use serde::{Deserialize, Serialize};
 use workflow::Labels;
 
@@ -97,8 +97,8 @@ pub enum Record {
     Calling {
         /// Which activation.
         activation: ActivationId,
-        /// Id or name of the workflow.
-        workflow: String,
+        /// Which workflow, for each run.
+        workflow: Callee,
         /// How many runs.
         mode: CallMode,
         /// Ids of the runs, derived from the activation.

@@ -60,7 +60,7 @@ impl Redaction<'_> {
         if self.is_empty() {
             return records;
         }
-        match json::parse(&records) {
+        match json::parse_own(&records) {
             Ok(mut parsed) => {
                 self.mask_records(&mut parsed.value);
                 parsed.value.to_string().into_bytes()

@@ -34,7 +34,7 @@ pub fn replay<'a>(
 ) -> Result<RunState, ReplayError> {
     let mut state: Option<RunState> = None;
     for body in bodies {
-        let kernel::Value::Array(records) = kernel::json::parse(body)?.value else {
+        let kernel::Value::Array(records) = kernel::json::parse_own(body)?.value else {
             return Err(ReplayError::Gap(state.map_or(0, |state| state.position)));
         };
         for value in records {

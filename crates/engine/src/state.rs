@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use expr::{NodeData, NodeRun, RunData, Source};
 use kernel::{Item, Items, Problem, RunId, codes};
+use node::Callee;
 use workflow::{OnError, Order};
 
 use joins::{Arrival, Gathered};
@@ -69,8 +70,8 @@ pub enum Phase {
     },
     /// Waits for the runs it called: for their ends, or only until their starts are durable.
     Calling {
-        /// Id or name of the called workflow.
-        workflow: String,
+        /// Which workflow, for each run.
+        workflow: Callee,
         /// Ids of the called runs.
         children: Vec<RunId>,
         /// Their results so far.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kernel::item::ItemSource;
 use kernel::{Item, Items, Pairing, Problem, RunId, Value};
-use node::{CallMode, Reply};
+use node::{CallMode, Callee, Reply};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -81,7 +81,7 @@ enum Wire<'a> {
     #[serde(rename = "w")]
     Waiting(ActivationId, i64),
     #[serde(rename = "c")]
-    Calling(ActivationId, &'a str, CallMode, &'a [RunId], bool),
+    Calling(ActivationId, &'a Callee, CallMode, &'a [RunId], bool),
     #[serde(rename = "b")]
     Returned(ActivationId, u32, &'a Result<Items, Problem>),
     #[serde(rename = "a")]
@@ -167,7 +167,7 @@ enum OwnedWire {
     #[serde(rename = "w")]
     Waiting(ActivationId, i64),
     #[serde(rename = "c")]
-    Calling(ActivationId, String, CallMode, Vec<RunId>, bool),
+    Calling(ActivationId, Callee, CallMode, Vec<RunId>, bool),
     #[serde(rename = "b")]
     Returned(ActivationId, u32, Result<Items, Problem>),
     #[serde(rename = "a")]

@@ -105,7 +105,7 @@ impl Answer {
     pub(crate) fn value(self) -> Result<Value, Problem> {
         let parsed = match self.body.is_empty() {
             true => Some(Value::Null),
-            false => json::parse(&self.body).ok().map(|parsed| parsed.value),
+            false => json::parse_own(&self.body).ok().map(|parsed| parsed.value),
         };
         match (self.status, parsed) {
             (200..=299, Some(value)) => Ok(value),

@@ -98,7 +98,7 @@ impl Answer {
     /// What [`Answer::to_stored`] made; `None` when it is something else.
     pub(crate) fn from_stored(stored: &[u8]) -> Option<Self> {
         let line = stored.iter().position(|byte| *byte == b'\n')?;
-        let head = kernel::json::parse(stored.get(..line)?).ok()?.value;
+        let head = kernel::json::parse_own(stored.get(..line)?).ok()?.value;
         let head: Head = kernel::json::from_value(head).ok()?;
         Some(Self {
             status: head.status,

@@ -129,7 +129,7 @@ pub fn payload_of<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let unfit = |what: String| {
         Problem::new(codes::JOB_FAILED, format!("The job's payload does not fit: {what}."))
     };
-    let value = json::parse(bytes).map_err(|error| unfit(error.to_string()))?.value;
+    let value = json::parse_own(bytes).map_err(|error| unfit(error.to_string()))?.value;
     serde_json::from_value(value).map_err(|error| unfit(error.to_string()))
 }
 

@@ -4,8 +4,14 @@
 //! becomes U+FFFD and is reported as a warning; NUL is kept. Text goes through [`parse`] into a
 //! [`Value`] first and from there into a type by [`from_value`]: straight from text, exact numbers
 //! do not survive untagged or flattened types.
+//!
+//! What comes in is nested at most [`JSON_DEPTH_MAX`] levels, and so is an item's data. What the
+//! product writes around it (the journal's records, a run as the API shows it) needs up to seven
+//! levels more; it is read back by [`parse_own`], whose 127 levels leave room for exactly that.
 
 use serde::de::DeserializeOwned;
+
+use crate::limits::JSON_DEPTH_MAX;
 
 /// A JSON value.
 pub type Value = serde_json::Value;
@@ -33,8 +39,24 @@ pub struct Parsed {
     pub replaced_surrogates: usize,
 }
 
-/// Parses one JSON text (UTF-8, with or without a byte order mark, at most 127 levels deep).
+/// Parses one JSON text from outside (UTF-8, with or without a byte order mark, at most
+/// [`JSON_DEPTH_MAX`] levels deep).
 pub fn parse(text: &[u8]) -> Result<Parsed, JsonError> {
+    let parsed = parse_own(text)?;
+    match first_beyond(text, JSON_DEPTH_MAX) {
+        None => Ok(parsed),
+        Some(at) => {
+            let before = &text[..at];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+            let what = format!("nested deeper than {JSON_DEPTH_MAX} levels");
+            Err(JsonError { line, column, what })
+        }
+    }
+}
+
+/// Parses a text that the product wrote around data from outside: at most 127 levels deep.
+pub fn parse_own(text: &[u8]) -> Result<Parsed, JsonError> {
     // Editors of Windows write the mark; RFC 8259 lets a reader pass over it.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     if text.iter().all(u8::is_ascii_whitespace) {
@@ -55,6 +77,54 @@ pub fn parse(text: &[u8]) -> Result<Parsed, JsonError> {
 /// [`parse`] for text in hand, without the count of replacements.
 pub fn parse_str(text: &str) -> Result<Value, JsonError> {
     parse(text.as_bytes()).map(|parsed| parsed.value)
+}
+
+/// Whether a JSON text has more than this many levels of lists and objects.
+pub fn is_deeper(text: &[u8], levels: usize) -> bool {
+    first_beyond(text, levels).is_some()
+}
+
+/// Whether the members of an object are nested so that the object has more than this many levels.
+pub fn is_object_deeper(object: &Object, levels: usize) -> bool {
+    levels == 0 || object.values().any(|value| is_value_deeper(value, levels - 1))
+}
+
+fn is_value_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(list) => {
+            levels == 0 || list.iter().any(|value| is_value_deeper(value, levels - 1))
+        }
+        Value::Object(object) => is_object_deeper(object, levels),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Where the first list or object opens that lies deeper than `levels`.
+fn first_beyond(text: &[u8], levels: usize) -> Option<usize> {
+    // Every level takes a byte: most texts are too short for many.
+    if text.len() <= levels {
+        return None;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        if in_text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'[' | b'{' if depth == levels => return Some(at),
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A value as a type; the error names the field that does not fit.
@@ -208,6 +278,21 @@ mod tests {
     fn malformed_text_is_refused_with_line_and_column() {
         let error = parse(b"{\n  \"a\": tru\n}").unwrap_err();
         assert_eq!((error.line, error.column), (2, 10));
+    }
+
+    #[test]
+    fn a_text_from_outside_may_have_120_levels_and_our_own_seven_more() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(nested(120).as_bytes()).is_ok());
+        let error = parse(nested(121).as_bytes()).unwrap_err();
+        assert_eq!((error.line, error.column), (1, 121));
+        assert_eq!(error.what, "nested deeper than 120 levels");
+        assert!(parse_own(nested(127).as_bytes()).is_ok());
+        assert!(parse_own(nested(128).as_bytes()).is_err());
+        let brackets_in_a_text = format!("[\"\\\"{}\"]", "[".repeat(200));
+        assert!(parse(brackets_in_a_text.as_bytes()).is_ok());
+        let Value::Object(object) = parse_str("{\"a\":[{\"b\":1}]}").unwrap() else { panic!() };
+        assert!(!is_object_deeper(&object, 3) && is_object_deeper(&object, 2));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Limits that hold everywhere, each with its unit. Settings may lower or raise the ones that say so.
 
-/// Depth of nested arrays and objects in any JSON or YAML that comes in.
+/// Depth of nested arrays and objects in any JSON or YAML that comes in, and in an item's data.
 pub const JSON_DEPTH_MAX: usize = 120;
 /// Bytes of a request body on the JSON API (a setting of the gateway).
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -48,6 +48,6 @@ pub use macros::params;
 pub use prepared::{PreparedNode, Raw, Shape, SharedNode};
 pub use registry::{NodeType, Registry};
 pub use shape::{
-    AllItems, CallMode, Directive, EachItem, ItemOutcome, Params, Reply, ReplyBody, Steer, Trigger,
-    TriggerKind,
+    AllItems, CallMode, Callee, Directive, EachItem, ItemOutcome, Params, Reply, ReplyBody, Steer,
+    Trigger, TriggerKind,
 };

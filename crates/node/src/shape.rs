@@ -134,13 +134,55 @@ pub enum Directive {
     Respond(Reply),
     /// Run another workflow and go on with its last node's items.
     Call {
-        /// Id or name of the workflow.
-        workflow: String,
+        /// Id or name of the workflow: one for all runs, or one for each.
+        workflow: Callee,
         /// One run for all items or one for each.
         mode: CallMode,
         /// Whether to wait for its end; otherwise the input items pass on.
         wait: bool,
     },
+}
+
+/// Which workflows a call runs, by id or name. The journal holds the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Callee {
+    /// This one.
+    Same(String),
+    /// For each item its own.
+    Each(Vec<String>),
+}
+
+impl From<String> for Callee {
+    fn from(name: String) -> Self {
+        Self::Same(name)
+    }
+}
+
+impl From<&str> for Callee {
+    fn from(name: &str) -> Self {
+        Self::Same(name.to_owned())
+    }
+}
+
+impl From<Vec<String>> for Callee {
+    /// Names that are all the same are one.
+    fn from(mut names: Vec<String>) -> Self {
+        match names.iter().all(|name| *name == names[0]) {
+            true if !names.is_empty() => Self::Same(names.swap_remove(0)),
+            _ => Self::Each(names),
+        }
+    }
+}
+
+impl Callee {
+    /// The workflow of the run at this place.
+    pub fn of(&self, child: usize) -> &str {
+        match self {
+            Self::Same(name) => name,
+            Self::Each(names) => names.get(child).map_or("", String::as_str),
+        }
+    }
 }
 
 /// How many runs a call makes.

@@ -1,12 +1,17 @@
 //! `core.execute_workflow`: a workflow as a step of another.
 
 use kernel::{FieldProblem, Items, Problem, codes};
-use node::{About, CallMode, Directive, Expr, NodeContext, NodeError, NodeType, Steer, params};
+use node::{
+    About, CallMode, Callee, Directive, Expr, NodeContext, NodeError, NodeType, Steer, params,
+};
+
+use crate::passing::first;
 
 /// Runs another workflow with these items and goes on with the items of its last node.
 #[params(check = ExecuteWorkflow::faults)]
 pub(crate) struct ExecuteWorkflow {
-    /// Name or id of the workflow; its published version runs.
+    /// Name or id of the workflow; its published version runs. With `mode: each_item` an expression
+    /// may name another one for each item.
     #[schemars(extend("x-options" = "workflow"))]
     workflow: Expr<String>,
     /// One run for all items, or one for each.
@@ -45,11 +50,20 @@ impl Steer for ExecuteWorkflow {
         .imports(&["n8n-nodes-base.executeWorkflow"])
         .example(r#"{"workflow": "Send invoice", "mode": "each_item"}"#);
 
-    fn steer(&self, cx: &NodeContext, _: &[Items]) -> Result<Directive, NodeError> {
-        let workflow = self.workflow.get(&cx.scope, 0)?;
-        if workflow.trim().is_empty() {
-            return Err(Problem::new(codes::NODE_PARAMETER, MISSING).into());
-        }
+    fn steer(&self, cx: &NodeContext, inputs: &[Items]) -> Result<Directive, NodeError> {
+        let name = |item| {
+            let name = self.workflow.get(&cx.scope, item)?;
+            match name.trim().is_empty() {
+                true => Err(Problem::new(codes::NODE_PARAMETER, MISSING)),
+                false => Ok(name),
+            }
+        };
+        let workflow: Callee = match (self.mode, self.workflow.as_literal()) {
+            (CallMode::EachItem, None) => {
+                (0..first(inputs).len()).map(name).collect::<Result<Vec<_>, _>>()?.into()
+            }
+            (CallMode::EachItem, Some(_)) | (CallMode::Once, _) => name(0)?.into(),
+        };
         Ok(Directive::Call { workflow, mode: self.mode, wait: self.wait })
     }
 }

@@ -30,7 +30,7 @@ fn serve(from: &mut Stdin, to: &mut Stdout) -> io::Result<()> {
     wall::build()?;
     let mut prepared = None;
     while let Some(text) = frame::read(from)? {
-        let order = kernel::json::parse(&text).map_err(io::Error::other)?.value;
+        let order = kernel::json::parse_own(&text).map_err(io::Error::other)?.value;
         drop(text);
         let order: Order = kernel::json::from_value(order).map_err(io::Error::other)?;
         let (idle, memory) = (Duration::from_millis(order.idle_ms), order.memory());
@@ -109,7 +109,7 @@ fn problem(failure: &script::Failure, limits: &Limits) -> Problem {
             let megabytes = limits.memory_bytes / (1024 * 1024);
             let detail = format!(
                 "The code used more than {megabytes} MiB{place}. Work on fewer items at a time, or \
-                 raise [code] memory."
+                 raise code.memory_bytes_max."
             );
             (codes::CODE_MEMORY, detail)
         }
@@ -121,7 +121,8 @@ fn problem(failure: &script::Failure, limits: &Limits) -> Problem {
 pub(crate) fn timeout_text(deadline: Duration) -> String {
     format!(
         "The code ran longer than {} ms. Look for a loop without end, work on fewer items, or set \
-         a longer timeout in the node.",
+         a longer \"timeout\" among the code node's parameters (and a longer one for the node itself, where it has \
+         a shorter one).",
         deadline.as_millis()
     )
 }

@@ -143,7 +143,7 @@ impl Inner {
 async fn outcome(reply: Vec<u8>) -> Result<CodeOutcome, NodeError> {
     let long = reply.len() > REPLY_BYTES_INLINE;
     let read = move || {
-        let value = kernel::json::parse(&reply).map_err(|error| {
+        let value = kernel::json::parse_own(&reply).map_err(|error| {
             let detail = format!(
                 "What the code returned cannot be used: {}. Return data that is nested less deeply.",
                 error.what

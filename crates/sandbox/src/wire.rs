@@ -155,12 +155,78 @@ impl Order {
     }
 }
 
+/// Names after `$` that have nothing to do with other nodes.
+const OWN: &[&str] = &[
+    "json",
+    "binary",
+    "input",
+    "itemIndex",
+    "runIndex",
+    "prevNode",
+    "parameter",
+    "workflow",
+    "execution",
+    "vars",
+    "env",
+    "now",
+    "today",
+    "jmespath",
+    "jmesPath",
+    "if",
+    "ifEmpty",
+    "not",
+    "min",
+    "max",
+    "average",
+];
+
 /// Whether a script may look at what other nodes have put out. Rather once too often: what is not
-/// sent looks as if it had not run.
+/// sent looks as if it had not run. So every `$` counts that does not begin a known variable (a
+/// function may be kept under another name), but for `${` in a text with parts to fill in.
 fn asks_for_other_nodes(code: &str) -> bool {
-    ["$(", "$ (", "$node", "$items", "$item(", "'$", "\"$", "`$", "globalThis", "eval"]
-        .iter()
-        .any(|word| code.contains(word))
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '\\');
+    let other = |(at, _): (usize, &str)| {
+        let rest = &code[at + 1..];
+        let name = &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())];
+        let in_a_name = code[..at].ends_with(is_name);
+        let fills_in = name.is_empty() && rest.starts_with('{');
+        !fills_in && (in_a_name || !OWN.contains(&name))
+    };
+    // Names may be put together at run time.
+    code.match_indices('$').any(other)
+        || ["globalThis", "eval", "\\u"].iter().any(|word| code.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks_for_other_nodes;
+
+    #[test]
+    fn any_dollar_that_is_no_known_variable_may_ask_for_other_nodes() {
+        for code in [
+            "return $('A').first()",
+            "const at = $; return at('A').first()",
+            "const at = $\nreturn at('A').first()",
+            "[$].map(f => f('A'))",
+            "return $ /* of */ ('A')",
+            "return $node.A",
+            "return $items('A')",
+            "return globalThis['\\x24']('A')",
+            "return \\u0024('A')",
+            "const { $: at } = this",
+            "return $",
+        ] {
+            assert!(asks_for_other_nodes(code), "{code}");
+        }
+        for code in [
+            "return items.length",
+            "return $json.a + $input.first().json.b",
+            "return `${$json.a} costs ${1 + 2}`",
+            "return $now.plus($itemIndex, 'days')",
+        ] {
+            assert!(!asks_for_other_nodes(code), "{code}");
+        }
+    }
 }
 
 /// Every list once, by the identity of its memory.

@@ -199,7 +199,7 @@ impl PreparedNode for Scripted {
     fn steer(&self, _: &NodeContext, _: &[Items]) -> Result<Directive, NodeError> {
         Ok(match self.0 {
             Does::Call(workflow, wait) => {
-                Directive::Call { workflow: workflow.to_owned(), mode: CallMode::EachItem, wait }
+                Directive::Call { workflow: workflow.into(), mode: CallMode::EachItem, wait }
             }
             Does::Wait(span) => Directive::Wait(span),
             _ => Directive::Outputs(Vec::new()),

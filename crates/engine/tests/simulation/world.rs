@@ -478,7 +478,7 @@ impl<'a> World<'a> {
                 Input::Steered { activation, directive, times }
             }
             Kind::Call { wait } => {
-                let workflow = "called".to_owned();
+                let workflow = "called".into();
                 let directive = Directive::Call { workflow, mode: CallMode::EachItem, wait };
                 Input::Steered { activation, directive, times }
             }

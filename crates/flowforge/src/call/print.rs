@@ -34,7 +34,7 @@ pub(super) fn list(document: &Value, as_json: bool) {
 
 /// The body of an answer: as it came, or as people like to read it.
 pub(super) fn answer(body: &[u8], as_json: bool) {
-    let parsed = json::parse(body).ok().map(|parsed| parsed.value);
+    let parsed = json::parse_own(body).ok().map(|parsed| parsed.value);
     match parsed {
         // Bytes that are no JSON are passed on as they are.
         None => {

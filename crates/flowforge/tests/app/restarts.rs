@@ -148,3 +148,58 @@ async fn members_on_two_machines_may_keep_their_data_at_the_same_path(app: &mut 
     let ended = app.wait_run(&run).await;
     assert_eq!((&ended["status"], &ended["resumed"]), (&json!("succeeded"), &json!(0)), "{ended}");
 }
+
+/// Lists in lists, so many levels.
+fn nested(levels: usize) -> String {
+    format!("{}{}", "[".repeat(levels), "]".repeat(levels))
+}
+
+#[testkit::test("engine.park_after" = "2h")]
+async fn whatever_depth_a_hook_takes_its_run_survives_a_restart_and_stays_readable(
+    app: &mut TestApp,
+) {
+    let workflow = "
+format: 1
+name: Deep
+nodes:
+  - { name: In, type: core.webhook, parameters: { path: deep, method: POST, respond: immediately } }
+  - { name: Keep, type: core.set, parameters: { keep: all, fields: [ { name: n, value: 1 } ] } }
+  - { name: Wait, type: core.wait, parameters: { duration: 1h } }
+  - { name: Wrap, type: core.set, parameters: { fields: [ { name: a.b, value: '={{ $json.body }}' } ] } }
+connections: [ In -> Keep, Keep -> Wait, Wait -> Wrap ]
+";
+    app.publish(workflow).await;
+    let call = async |app: &TestApp, levels: usize| {
+        let owner = app.owner();
+        owner.post_text("/hooks/default/deep", "application/json", &nested(levels)).await
+    };
+    // The item of a call is a level more than what was sent.
+    call(app, 120).await.refused(422, "request.invalid");
+    for levels in [121, 127, 128, 100_000] {
+        call(app, levels).await.refused(400, "request.malformed");
+    }
+    let mut runs = Vec::new();
+    for levels in [3, 119] {
+        let answer = call(app, levels).await.expect(202).json;
+        let run = answer["run_id"].as_str().unwrap().to_owned();
+        app.wait_status(&run, &["waiting"]).await;
+        runs.push((levels, run));
+    }
+    app.restart().await;
+    app.advance(61.minutes()).await;
+    for (levels, run) in runs {
+        let seen = app.wait_run(&run).await;
+        let kept = &seen["nodes"]["Keep"][0]["outputs"][0][0]["json"]["body"];
+        assert_eq!(kept.to_string(), nested(levels));
+        // What would be a level too deep is not put out.
+        if levels == 119 {
+            assert_eq!(
+                (&seen["status"], &seen["error"]["code"]),
+                (&json!("failed"), &json!("node.limit"))
+            );
+        } else {
+            let wrapped = &seen["nodes"]["Wrap"][0]["outputs"][0][0]["json"];
+            assert_eq!(wrapped["a"]["b"].to_string(), nested(levels));
+        }
+    }
+}

@@ -77,7 +77,7 @@ impl Listening {
             };
             return Ok(Self { state, ..empty });
         };
-        let items = json::parse_str(&captured.items).map_err(|error| {
+        let items = json::parse_own(captured.items.as_bytes()).map_err(|error| {
             tracing::error!(error = %error, "the items of a kept call are no JSON");
             Problem::internal()
         })?;
@@ -86,7 +86,7 @@ impl Listening {
             node: Some(captured.node),
             captured_at: Some(captured.at),
             run_id: Some(captured.run),
-            items: Some(items),
+            items: Some(items.value),
             ..empty
         })
     }
