@@ -71,7 +71,8 @@ pub(crate) fn of_one(result: Value, index: usize) -> Result<Option<Item>, NodeEr
             Ok(Some(item))
         }
         other => Err(wrong(&format!(
-            "The code returned {} for item {index}. Run for each item, it returns one object, or              null to leave the item out; to return several items, run it once.",
+            "The code returned {} for item {index}. Run for each item, it returns one object, or \
+             null to leave the item out; to return several items, run it once.",
             kind(&other)
         ))),
     }

@@ -12,9 +12,10 @@ use expr::Scope;
 use kernel::{FieldProblem, Problem, Value, codes};
 use node::{Expr, params};
 
+use crate::decimal::compare as compare_numbers;
 use crate::operator::{Kind, Operator, Relation};
 use crate::pattern::LastPattern;
-use crate::values::{self, compare_numbers, equal, is_empty, moment, shown};
+use crate::values::{self, equal, is_empty, moment, shown};
 
 /// Conditions on an item: a list of tests of which all, or any, must hold.
 #[params]
@@ -348,7 +349,8 @@ fn numbers(left: &Value, right: &Value, relation: Relation) -> bool {
 fn booleans(left: &Value, right: &Value, relation: Relation) -> bool {
     match relation {
         Relation::IsTrue => *left == Value::Bool(true),
-        Relation::IsFalse => *left == Value::Bool(false),
+        // What is missing is not true.
+        Relation::IsFalse => *left == Value::Bool(false) || left.is_null(),
         Relation::Equals => left == right,
         Relation::NotEquals => left != right,
         _ => false,

@@ -18,7 +18,7 @@ const EXCERPT: usize = 200;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// What the answer becomes.
-#[derive(Clone, Debug, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answer {
     /// How to read the body.
@@ -37,7 +37,17 @@ pub(crate) struct Answer {
 }
 
 /// How to read a body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 enum Form {
     /// As its media type says: JSON, text, else a file.

@@ -17,6 +17,7 @@ mod code_items;
 mod conditions;
 mod csv_read;
 mod csv_write;
+mod decimal;
 mod decode;
 mod execute_workflow;
 mod field;

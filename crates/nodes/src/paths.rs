@@ -6,12 +6,18 @@ use kernel::{Object, Value};
 
 /// Largest list index a path may write, so that a short parameter cannot make a huge list.
 const INDEX_MAX: usize = 9_999;
+/// Most steps of a path: keys of data become paths too, and each step is a level of what is written.
+const STEPS_MAX: usize = 100;
+/// Most bytes of a path of several steps.
+const PATH_BYTES_MAX: usize = 4_096;
 
 /// A field's place in an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
     text: String,
+    /// One step, the whole text, when the path is longer than allowed.
     steps: Vec<Step>,
+    too_long: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +52,63 @@ impl fmt::Display for Path {
 impl Path {
     /// Reads a path. With `dots` off the whole text is one field's name.
     pub(crate) fn new(text: &str, dots: bool) -> Self {
-        let steps = if dots { steps(text) } else { vec![Step::new(text)] };
-        Self { text: text.to_owned(), steps }
+        let plain = !dots || !text.contains(['.', '[']);
+        let found = match plain {
+            true => None,
+            false if text.len() > PATH_BYTES_MAX => Some(None),
+            false => Some(steps(text)),
+        };
+        let too_long = found == Some(None);
+        let steps = found.flatten().unwrap_or_else(|| vec![Step::new(text)]);
+        Self { text: text.to_owned(), steps, too_long }
+    }
+
+    /// Why nothing can be written here, whatever the item.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let start = self.text.get(..40).unwrap_or_default();
+        self.too_long.then(|| {
+            format!(
+                "The path that begins with \"{start}\" has more than {STEPS_MAX} steps or \
+                 {PATH_BYTES_MAX} bytes. Set \"dot_notation\": false to take it as one field's name."
+            )
+        })
+    }
+
+    /// Puts a value at this place as [`Self::set`] does, but makes a list at most one element longer:
+    /// a short name in data cannot make a huge list.
+    pub(crate) fn put(&self, object: &mut Object, value: Value) -> Result<(), String> {
+        match self.fault().or_else(|| self.gap(object)) {
+            Some(fault) => Err(fault),
+            None => {
+                self.set(object, value);
+                Ok(())
+            }
+        }
+    }
+
+    /// Which step would leave a gap in a list.
+    fn gap(&self, object: &Object) -> Option<String> {
+        let [first, rest @ ..] = self.steps.as_slice() else { return None };
+        if rest.is_empty() || object.contains_key(&self.text) {
+            return None;
+        }
+        let mut place = object.get(&first.key);
+        for step in rest {
+            let length = match place {
+                Some(Value::Array(list)) => list.len(),
+                Some(Value::Object(_)) => usize::MAX,
+                // A list or an object is made in its place.
+                _ => 0,
+            };
+            if let Some(index) = step.index.filter(|index| *index > length) {
+                return Some(format!(
+                    "\"{self}\" names element {index} of a list that has {length}: write element \
+                     {length} first, or make the list as a whole."
+                ));
+            }
+            place = place.and_then(|place| step.get(place));
+        }
+        None
     }
 
     /// The path as it was written.
@@ -72,7 +133,7 @@ impl Path {
         rest.iter().try_fold(object.get(&first.key)?, |value, step| step.get(value))
     }
 
-    /// Puts a value at this place; what stands in the way of the path is replaced.
+    /// Puts a value at this place, which exists in the object it was taken out of; what stands in the way of the path is replaced.
     pub(crate) fn set(&self, object: &mut Object, value: Value) {
         let [first, rest @ ..] = self.steps.as_slice() else { return };
         if rest.is_empty() {
@@ -143,17 +204,18 @@ fn below<'v>(value: &'v mut Value, step: &Step) -> &'v mut Value {
     }
 }
 
-fn steps(text: &str) -> Vec<Step> {
+/// The steps of a path; nothing when there are more than allowed.
+fn steps(text: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut rest = text;
-    loop {
+    while steps.len() < STEPS_MAX {
         if let Some(inside) = rest.strip_prefix('[')
             && let Some((key, after)) = bracketed(inside)
         {
             steps.push(Step::new(key));
             rest = after.strip_prefix('.').unwrap_or(after);
             if after.is_empty() {
-                return steps;
+                return Some(steps);
             }
             continue;
         }
@@ -163,10 +225,11 @@ fn steps(text: &str) -> Vec<Step> {
             .map_or(rest.len(), |(at, _)| at);
         steps.push(Step::new(&rest[..end]));
         if end == rest.len() {
-            return steps;
+            return Some(steps);
         }
         rest = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
     }
+    None
 }
 
 /// What stands between brackets, and what follows: `0]`, `"x.y"]`, `'x.y']`.
@@ -244,6 +307,39 @@ mod tests {
         let mut item = Object::new();
         Path::new("a[4000000000]", true).set(&mut item, json!(1));
         assert_eq!(Value::Object(item), json!({"a": {"4000000000": 1}}));
+    }
+
+    #[test]
+    fn a_list_grows_by_one_element_at_a_time_where_data_names_the_place() {
+        let mut item = object(json!({"a": [1], "o": {}}));
+        for path in ["a[1]", "a[2].b", "n[0]", "o[7]", "a[2].c[0][0]"] {
+            Path::new(path, true).put(&mut item, json!(2)).unwrap();
+        }
+        let grown = json!({"a": [1, 2, {"b": 2, "c": [[2]]}], "o": {"7": 2}, "n": [2]});
+        assert_eq!(Value::Object(item.clone()), grown);
+        for path in ["a[4]", "m[1]", "m.x[9999]", "a[0][1]", "n[0].x[1]"] {
+            let fault = Path::new(path, true).put(&mut item, json!(3)).unwrap_err();
+            assert!(fault.contains("of a list that has"), "{path}: {fault}");
+        }
+        assert_eq!(Value::Object(item), grown);
+    }
+
+    #[test]
+    fn a_path_of_more_than_a_hundred_steps_writes_nothing_and_reads_the_field_of_that_name() {
+        for (path, steps) in [("a.".repeat(99) + "a", 100), ("[0]".repeat(100), 100)] {
+            assert_eq!(Path::new(&path, true).steps.len(), steps);
+            assert_eq!(Path::new(&path, true).fault(), None);
+        }
+        for path in ["a.".repeat(100_000), "a.".repeat(100) + "a", "[0]".repeat(101)] {
+            let long = Path::new(&path, true);
+            let mut item = object(json!({ "other": 1 }));
+            assert!(long.put(&mut item, json!(1)).unwrap_err().contains("more than 100 steps"));
+            assert_eq!(Value::Object(item), json!({ "other": 1 }));
+            let same = object(json!({ &path: 2 }));
+            assert_eq!(long.get(&same), Some(&json!(2)));
+        }
+        let name = "a".repeat(10_000);
+        assert_eq!(Path::new(&name, true).fault(), None);
     }
 
     #[test]

@@ -204,7 +204,7 @@ fn first_json(items: &[Item]) -> Value {
 }
 
 /// The text of an object or a list is that object or list; other values are what they are. What a
-/// template splices into such a text is spliced as JSON.
+/// template splices into such a text is spliced as JSON, between quotes as a part of the text there.
 fn json_of(body: &Expr<Value>, cx: &NodeContext) -> Result<Value, Problem> {
     let value = body.get(&cx.scope, 0)?;
     let Value::String(text) = &value else { return Ok(value) };
@@ -212,10 +212,19 @@ fn json_of(body: &Expr<Value>, cx: &NodeContext) -> Result<Value, Problem> {
         return Ok(value);
     }
     let spliced = match body.template() {
-        Some(template) => template.evaluate_json_text(&cx.scope, 0)?,
-        None => text.clone(),
+        Some(template) if !template.is_one_expression() => {
+            template.evaluate_json_safely(&cx.scope, 0)?
+        }
+        // A text of its own, which may begin with a bracket and be no JSON.
+        Some(_) | None => return Ok(kernel::json::parse_str(text).unwrap_or(value)),
     };
-    Ok(kernel::json::parse_str(&spliced).unwrap_or(value))
+    kernel::json::parse_str(&spliced).map_err(|error| {
+        let detail = format!(
+            "\"body\" is not JSON: {error}. Put expressions for texts between quotes, those for \
+             other values not; or write the body as an object instead of as text."
+        );
+        Problem::new(codes::NODE_PARAMETER, detail)
+    })
 }
 
 fn file_of<'i>(items: &'i [Item], property: &str) -> Result<&'i BinaryRef, NodeError> {

@@ -159,6 +159,15 @@ impl Set {
     fn faults(&self) -> Vec<FieldProblem> {
         let (Self::Fields { keep, names, .. } | Self::Json { keep, names, .. }) = self;
         let mut faults: Vec<FieldProblem> = keep.fault(names).into_iter().collect();
+        if let Self::Fields { fields, dot_notation, .. } = self {
+            for (index, field) in fields.iter().enumerate() {
+                if let Some(detail) = Path::new(&field.name, *dot_notation).fault() {
+                    let pointer = format!("/fields/{index}/name");
+                    let code = codes::NODE_PARAMETER.to_string();
+                    faults.push(FieldProblem { pointer, code, detail });
+                }
+            }
+        }
         if let Self::Fields { fields, ignore_conversion_errors: false, .. } = self {
             for (index, field) in fields.iter().enumerate() {
                 let literal = field.value.as_literal().cloned();
@@ -216,7 +225,8 @@ impl AllItems for Set {
                         let value = value.map_err(|problem| in_field(problem, path, index))?;
                         let value = field.converted(value, *ignore_conversion_errors);
                         let value = value.map_err(|problem| in_field(problem, path, index))?;
-                        path.set(&mut json, value);
+                        let put = path.put(&mut json, value).map_err(unfit);
+                        put.map_err(|problem| in_field(problem, path, index))?;
                     }
                     set.push(with(index, item, Arc::new(json)));
                 }
@@ -226,7 +236,8 @@ impl AllItems for Set {
                     let fields = object(json_value(json, cx, index)?, index)?;
                     let mut json = keep.of(&item.json, &names, fields.len());
                     for (name, value) in fields {
-                        Path::new(&name, *dot_notation).set(&mut json, value);
+                        let put = Path::new(&name, *dot_notation).put(&mut json, value);
+                        put.map_err(|fault| unfit(format!("Item {index}: {fault}")))?;
                     }
                     set.push(with(index, item, Arc::new(json)));
                 }
@@ -234,6 +245,10 @@ impl AllItems for Set {
         }
         Ok(vec![set.into()])
     }
+}
+
+fn unfit(detail: String) -> Problem {
+    Problem::new(codes::NODE_INPUT, detail)
 }
 
 /// The same problem, saying where it happened.

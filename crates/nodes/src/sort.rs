@@ -9,9 +9,9 @@ use node::{About, AllItems, CodeMode, NodeContext, NodeError, NodeType, params};
 use serde::Serialize;
 
 use crate::code::{code_fault, run_code};
+use crate::decimal::compare as compare_numbers;
 use crate::passing::{first, pass};
 use crate::paths::Path;
-use crate::values::compare_numbers;
 
 /// Puts the items in order: by fields, by chance or by code.
 #[params(check = Sort::faults, default(mode = "fields"))]

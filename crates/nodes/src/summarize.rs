@@ -7,9 +7,10 @@ use kernel::{FieldProblem, Item, Items, Object, Pairing, Problem, Value, codes};
 use node::{About, AllItems, NodeContext, NodeError, NodeType, params};
 use serde::Serialize;
 
+use crate::decimal::compare as compare_numbers;
 use crate::passing::{first, source};
 use crate::paths::Path;
-use crate::values::{compare_numbers, key, number, text};
+use crate::values::{key, number, text};
 
 /// Groups the items by fields and works out figures for each group.
 #[params(check = Summarize::faults)]
@@ -75,7 +76,7 @@ enum Operation {
 
 /// How the groups come out.
 #[params]
-#[derive(Copy, Default, Serialize)]
+#[derive(Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Output {
     /// An item for each group.
@@ -172,7 +173,7 @@ impl AllItems for Summarize {
         for path in by.iter().chain(figures.iter().filter_map(|(_, _, path)| path.as_ref())) {
             check_known(items, path)?;
         }
-        let groups = grouped(items, &by, self.skip_missing);
+        let groups = grouped(items, &by, self.skip_missing, self.output);
         let summary = |group: &Group| {
             let mut json = Object::new();
             for (figure, name, path) in &figures {
@@ -215,18 +216,25 @@ impl Group {
 
 /// Groups in the order in which they first appear, nested: all groups of the first field's first
 /// value, then of its second …
-fn grouped(items: &[Item], by: &[Path], skip_missing: bool) -> Vec<Group> {
+fn grouped(items: &[Item], by: &[Path], skip_missing: bool, output: Output) -> Vec<Group> {
     let mut groups = vec![Group { values: Vec::new(), items: (0..items.len()).collect() }];
     for path in by {
         let mut finer: Vec<Group> = Vec::new();
         for group in &groups {
             let mut known: HashMap<String, usize> = HashMap::new();
+            let mut named: HashMap<String, usize> = HashMap::new();
             for index in &group.items {
                 let value = path.get(&items[*index].json).unwrap_or(&Value::Null);
                 if skip_missing && value.is_null() {
                     continue;
                 }
                 let at = *known.entry(key(value)).or_insert_with(|| {
+                    // In one item the groups are fields: values with one text share one.
+                    let name = (output == Output::Single).then(|| text(value));
+                    if let Some(at) = name.as_ref().and_then(|name| named.get(name)) {
+                        return *at;
+                    }
+                    named.extend(name.map(|name| (name, finer.len())));
                     let values = group.values.iter().chain([value]).cloned().collect();
                     finer.push(Group { values, items: Vec::new() });
                     finer.len() - 1

@@ -1,12 +1,12 @@
 //! How values are compared, printed and converted, the same in every node.
 
-use std::cmp::Ordering;
-
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use kernel::Value;
 use serde_json::Number;
+
+use crate::decimal;
 
 /// The kind of a value in the words of messages.
 pub(crate) fn kind(value: &Value) -> &'static str {
@@ -49,23 +49,10 @@ pub(crate) fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Compares numbers: whole ones exactly, others as doubles.
-pub(crate) fn compare_numbers(a: &Number, b: &Number) -> Ordering {
-    match (a.as_i128(), b.as_i128()) {
-        (Some(a), Some(b)) => a.cmp(&b),
-        _ => double(a).total_cmp(&double(b)),
-    }
-}
-
-fn double(number: &Number) -> f64 {
-    // Adding zero turns -0 into 0, which total_cmp would keep apart.
-    number.as_f64().unwrap_or(f64::INFINITY) + 0.0
-}
-
 /// Equal in value: `1` and `1.0` are, in lists and objects too; the order of keys does not matter.
 pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => compare_numbers(a, b).is_eq(),
+        (Value::Number(a), Value::Number(b)) => decimal::compare(a, b).is_eq(),
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
@@ -86,20 +73,7 @@ pub(crate) fn key(value: &Value) -> String {
 fn write_key(value: &Value, out: &mut String) {
     use std::fmt::Write;
     match value {
-        Value::Number(number) => {
-            // Writing to a String cannot fail.
-            let _ = match number.as_i128() {
-                Some(whole) => write!(out, "{whole}"),
-                None => {
-                    let double = double(number);
-                    if double.fract() == 0.0 && double.abs() < 9.0e15 {
-                        write!(out, "{}", double as i64)
-                    } else {
-                        write!(out, "{double}")
-                    }
-                }
-            };
-        }
+        Value::Number(number) => out.push_str(&decimal::canonical(number)),
         Value::Array(list) => {
             out.push('[');
             for value in list {

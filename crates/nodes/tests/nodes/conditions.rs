@@ -46,7 +46,7 @@ fn each_operator_holds_where_it_should_and_nowhere_else() {
         (json!(true), "boolean.is_true", null.clone(), true),
         (json!(false), "boolean.is_true", null.clone(), false),
         (json!(false), "boolean.is_false", null.clone(), true),
-        (null.clone(), "boolean.is_false", null.clone(), false),
+        (null.clone(), "boolean.is_false", null.clone(), true),
         (json!(true), "boolean.equals", json!(true), true),
         (json!(true), "boolean.not_equals", json!(false), true),
         (json!("2026-03-01"), "date.after", json!("2026-02-28T23:59:59"), true),

@@ -294,6 +294,32 @@ fn summarize_works_out_each_figure() {
 }
 
 #[test]
+fn groups_with_the_same_text_are_one_in_a_single_item() {
+    let parameters = json!({
+        "by": ["g"], "values": [{ "operation": "sum", "field": "n", "as": "n" }], "output": "single",
+    });
+    let input =
+        json!([{"g": 1, "n": 1}, {"g": "1", "n": 2}, {"g": 1.0, "n": 4}, {"g": "x", "n": 8}]);
+    let made = run("core.summarize", parameters, &[input]);
+    assert_eq!(made[0][0], json!({ "1": { "n": 7 }, "x": { "n": 8 } }));
+}
+
+#[test]
+fn sorting_numbers_near_two_to_the_53_keeps_one_order() {
+    let text = "[9007199254740993, 9007199254740992.5, 9007199254740992, -1e400, 1e400]";
+    let numbers = kernel::json::parse_str(text).unwrap();
+    let mut given: Vec<Value> = Vec::new();
+    for _ in 0..20 {
+        given.extend(numbers.as_array().unwrap().iter().map(|n| json!({ "n": n })));
+    }
+    let made = run("core.sort", json!({ "fields": [{ "field": "n" }] }), &[json!(given)]);
+    let texts: Vec<String> = made[0].iter().step_by(20).map(|item| item["n"].to_string()).collect();
+    let wanted = ["-1e400", "9007199254740992", "9007199254740992.5", "9007199254740993", "1e400"];
+    let number = |text: &str| kernel::json::parse_str(text).unwrap().to_string();
+    assert_eq!(texts, wanted.map(number));
+}
+
+#[test]
 fn summarize_groups_by_several_fields_and_nests_on_request() {
     let input = json!([
         {"a": 1, "b": {"c": "x"}, "v": 1}, {"a": 2, "b": {"c": "x"}, "v": 2},

@@ -251,13 +251,22 @@ fn wait_asks_for_an_interval() {
 fn execute_workflow_names_the_workflow_and_the_manner() {
     assert_eq!(
         steer("core.execute_workflow", json!({"workflow": "A"}), &[]).unwrap(),
-        Directive::Call { workflow: "A".to_owned(), mode: CallMode::Once, wait: true }
+        Directive::Call { workflow: "A".into(), mode: CallMode::Once, wait: true }
     );
     let parameters = json!({"workflow": "={{ $json.w }}", "mode": "each_item", "wait": false});
     assert_eq!(
         steer("core.execute_workflow", parameters, &[items(json!([{"w": "B"}]))]).unwrap(),
-        Directive::Call { workflow: "B".to_owned(), mode: CallMode::EachItem, wait: false }
+        Directive::Call { workflow: "B".into(), mode: CallMode::EachItem, wait: false }
     );
+    let each = json!({"workflow": "={{ $json.w }}", "mode": "each_item"});
+    let call = |list| steer("core.execute_workflow", each.clone(), &[items(list)]);
+    let workflow = vec!["B".to_owned(), "C".to_owned(), "B".to_owned()].into();
+    assert_eq!(
+        call(json!([{"w": "B"}, {"w": "C"}, {"w": "B"}])).unwrap(),
+        Directive::Call { workflow, mode: CallMode::EachItem, wait: true }
+    );
+    let missing = call(json!([{"w": "B"}, {"w": " "}])).unwrap_err();
+    assert!(missing.to_string().contains("name or the id"), "{missing}");
     refused("core.execute_workflow", json!({"workflow": " "}), "/workflow", "name or the id");
 }
 
@@ -350,6 +359,28 @@ fn respond_answers_in_each_way() {
     assert_eq!((redirect.status, redirect.headers[0].1.as_str()), (302, "https://example.com/"));
     let nothing = reply(json!({"with": "nothing", "status": "={{ 200 + 4 }}"}), &input);
     assert_eq!((nothing.status, nothing.body), (204, ReplyBody::Empty));
+}
+
+#[test]
+fn what_is_spliced_between_quotes_of_a_json_answer_stays_between_them() {
+    let name = "A \"quoted\"\\ name\n\",\"admin\":true,\"x\":\"";
+    let input = [items(json!([{ "name": name, "o": { "a": "\"" }, "n": 2 }]))];
+    let body = "={\"name\": \"Hello {{ $json.name }}!\", \"as\": [{{ $json.n }}, {{ $json.o }}], \
+                \"text\": \"{{ $json.o }}\", \"own\": {{ JSON.stringify($json.name) }}}";
+    let made = reply(json!({ "with": "json", "body": body }), &input);
+    let whole = json!({
+        "name": format!("Hello {name}!"), "as": [2, { "a": "\"" }],
+        "text": "{\"a\":\"\\\"\"}", "own": name,
+    });
+    assert_eq!(made.body, ReplyBody::Json(whole));
+    for body in ["={\"name\": {{ $json.name }}}", "=[{{ $json.name }}"] {
+        let error = steer("core.respond", json!({ "with": "json", "body": body }), &input);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("\"body\" is not JSON"), "{body}: {error}");
+    }
+    let data = [items(json!([{ "text": "[urgent] call" }]))];
+    let made = reply(json!({ "with": "json", "body": "={{ $json.text }}" }), &data);
+    assert_eq!(made.body, ReplyBody::Json(json!("[urgent] call")));
 }
 
 #[test]
