@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use db::private::Lock;
-use kernel::{Problem, Value, codes};
+use kernel::json::parse_str;
+use kernel::{Object, Problem, Value, codes};
 use serde_json::json;
 
 use crate::cli::{Export, FileForm, Import, Taken};
@@ -11,6 +12,9 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::{keys, terminal};
 
+/// The file beside exported workflows that holds what is not part of their documents: their tags, by
+/// the path of the file.
+const TAGS: &str = ".flowforge-tags.json";
 /// Folders looked into, one in another.
 const DEPTH_MAX: usize = 16;
 
@@ -31,10 +35,13 @@ pub(crate) async fn export(config: &Config, command: &Export) -> Result<(), Prob
         }
     }
     let (mut count, mut cursor) = (0, String::new());
+    // Others may have been exported to this folder before.
+    let mut tags = read_tags(&command.folder)?;
     loop {
         let page = client.get(&format!("/v1/workflow-files?{query}{cursor}")).await?;
         for file in page["items"].as_array().into_iter().flatten() {
-            write(&command.folder, file)?;
+            let path = write(&command.folder, file)?;
+            tags.insert(path, file["tags"].clone());
             count += 1;
         }
         match page["next"].as_str() {
@@ -42,19 +49,46 @@ pub(crate) async fn export(config: &Config, command: &Export) -> Result<(), Prob
             None => break,
         }
     }
+    if count > 0 {
+        let path = command.folder.join(TAGS);
+        let text = format!("{:#}\n", Value::Object(tags));
+        std::fs::write(&path, text).map_err(|error| crate::test::unreadable(&path, &error))?;
+    }
     terminal::put(&format!("{count} workflows written to {}\n", command.folder.display()));
     Ok(())
 }
 
-fn write(folder: &Path, file: &Value) -> Result<(), Problem> {
+/// The tags that an export noted in this folder.
+fn read_tags(folder: &Path) -> Result<Object, Problem> {
+    let path = folder.join(TAGS);
+    if !path.is_file() {
+        return Ok(Object::new());
+    }
+    match parse_str(&crate::test::read_text(&path)?) {
+        Ok(Value::Object(tags)) => Ok(tags),
+        Ok(_) | Err(_) => {
+            let detail = format!(
+                "{} is not an object of lists of tags by path: mend it, or delete it to leave tags as \
+                 they are.",
+                path.display()
+            );
+            Err(Problem::new(codes::REQUEST_MALFORMED, detail))
+        }
+    }
+}
+
+/// Writes a file and gives the path it has in the folder.
+fn write(folder: &Path, file: &Value) -> Result<String, Problem> {
     let text = |key: &str| file[key].as_str().unwrap_or_default();
     // The server names files by names of people: none may lead out of the folder.
     let parts = text("path").split('/').filter(|part| !matches!(*part, "" | "." | ".."));
-    let path = folder.join(parts.collect::<PathBuf>());
+    let inside = parts.collect::<PathBuf>();
+    let path = folder.join(&inside);
     let parent = path.parent().unwrap_or(folder);
     std::fs::create_dir_all(parent)
         .and_then(|()| std::fs::write(&path, text("text")))
-        .map_err(|error| crate::test::unreadable(&path, &error))
+        .map_err(|error| crate::test::unreadable(&path, &error))?;
+    Ok(inside.to_string_lossy().into_owned())
 }
 
 /// Stores the workflows of a folder, all or none.
@@ -70,6 +104,12 @@ pub(crate) async fn import(config: &Config, command: &Import) -> Result<(), Prob
         files.push(json!({ "path": name, "text": crate::test::read_text(root)? }));
     } else {
         read(root, root, 0, &mut files)?;
+        let tags = read_tags(root)?;
+        for file in &mut files {
+            if let Some(tags) = file["path"].as_str().and_then(|path| tags.get(path)) {
+                file["tags"] = tags.clone();
+            }
+        }
     }
     if files.is_empty() {
         let detail = format!("There is no workflow (*.yaml, *.yml, *.json) in {}.", root.display());

@@ -304,6 +304,50 @@ async fn a_test_that_fails_shows_the_difference_and_fails_the_command() {
     assert_eq!(nothing.status.code(), Some(1));
 }
 
+#[test]
+fn the_guide_shows_a_test_of_the_examples() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let guide = std::fs::read_to_string(root.join("docs/guide/testing.md")).unwrap();
+    let file = root.join("examples/tests/as-in-the-guide.test.yaml");
+    let shown = std::fs::read_to_string(file).unwrap();
+    assert!(guide.contains(&format!("```yaml\n{shown}```")), "the guide and the file differ");
+}
+
+#[tokio::test]
+async fn tags_and_projects_with_a_slash_come_back_and_tags_that_no_file_names_stay() {
+    let folder = Folder::new("transfer-tags");
+    let data = ["--data-dir", "data"];
+    folder.write("in/A%2FB/greet.yaml", GREET);
+    folder.write("in/.flowforge-tags.json", r#"{"A%2FB/greet.yaml": ["daily", "x y"]}"#);
+    let server = Server::up(&folder).await;
+    let transfer = async |words: &[&str]| {
+        let done = output(flowforge(&folder).args(words).args(data)).await;
+        assert!(done.status.success(), "{words:?}: {}", complaint(&done));
+    };
+    let exported = |name: &str| {
+        let read = |file: &str| std::fs::read_to_string(folder.path().join(name).join(file));
+        (read(".flowforge-tags.json").unwrap(), read("A%2FB/Greet.yaml").unwrap())
+    };
+    transfer(&["import", "in"]).await;
+    transfer(&["export", "out"]).await;
+    let (tags, text) = exported("out");
+    let tags = json::parse_str(&tags).unwrap();
+    assert_eq!(tags, serde_json::json!({ "A%2FB/Greet.yaml": ["daily", "x y"] }));
+    assert_eq!(text, GREET);
+    // A file that says nothing of tags leaves them; a folder that was exported changes nothing.
+    folder.write("bare/A%2FB/Greet.yaml", &format!("# changed\n{GREET}"));
+    transfer(&["import", "bare", "--on-conflict", "replace"]).await;
+    transfer(&["export", "again"]).await;
+    assert_eq!(json::parse_str(&exported("again").0).unwrap(), tags);
+    folder.write("none/A%2FB/Greet.yaml", GREET);
+    folder.write("none/.flowforge-tags.json", r#"{"A%2FB/Greet.yaml": []}"#);
+    transfer(&["import", "none", "--on-conflict", "replace"]).await;
+    transfer(&["export", "last"]).await;
+    let last = json::parse_str(&exported("last").0).unwrap();
+    assert_eq!(last, serde_json::json!({ "A%2FB/Greet.yaml": [] }));
+    server.end(Signal::SIGTERM).await;
+}
+
 #[tokio::test]
 async fn a_folder_of_workflows_goes_out_and_comes_in_again() {
     let folder = Folder::new("transfer");

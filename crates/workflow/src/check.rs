@@ -299,7 +299,13 @@ impl<'a> Check<'a> {
             let output = self.port(at, connection, from, Side::Output);
             let input = self.port(at, connection, to, Side::Input);
             let (Some(output), Some(input)) = (output, input) else { continue };
-            if !known.insert((from, output, to, input)) {
+            // Where a node's ports are not known every port is 0; what is written tells them apart.
+            let unknown = |node: usize| self.checked.nodes[node].is_none();
+            let written = (
+                connection.output.as_ref().filter(|_| unknown(from)),
+                connection.input.as_ref().filter(|_| unknown(to)),
+            );
+            if !known.insert((from, output, to, input, written)) {
                 let detail = format!("The connection {connection} stands here twice; remove one");
                 let pointer = format!("/connections/{at}");
                 self.fault(codes::WORKFLOW_DUPLICATE_CONNECTION, pointer, Some(from), detail);

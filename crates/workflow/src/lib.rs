@@ -16,6 +16,7 @@ mod catalog;
 mod check;
 mod diff;
 pub mod document;
+mod file_names;
 pub mod graph;
 mod labels;
 mod model;

@@ -213,22 +213,23 @@ pub struct TagView {
 #[serde(deny_unknown_fields)]
 pub struct WorkflowFile {
     /// Name of the file; its ending says the form: `.json`, else YAML. A folder in front of it names
-    /// the project, unless `project` does.
+    /// the project, unless `project` does; `%2F` in the folder's name is a `/` in the project's.
     pub path: String,
     /// The document as text.
     pub text: String,
     /// Name or id of the project; absent: what the path or the request says, else the default one.
     #[serde(default)]
     pub project: Option<String>,
-    /// Tags.
+    /// Tags; absent: a workflow that is replaced keeps those it has.
     #[serde(default)]
-    pub tags: Vec<String>,
+    pub tags: Option<Vec<String>>,
 }
 
 /// A workflow as a file, as it is exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ExportedFile {
-    /// Name of the file, in a folder named after its project.
+    /// Name of the file, in a folder named after its project (what file systems do not take stands as
+    /// `%2F` and the like).
     pub path: String,
     /// The document as text.
     pub text: String,

@@ -109,6 +109,33 @@ fn ports_are_found_by_name_and_index_and_wrong_ones_are_refused() {
 }
 
 #[test]
+fn connections_of_a_node_with_a_bad_parameter_are_told_apart_by_what_is_written() {
+    let broken = "nodes:\n  - { name: A, type: core.manual }\n  \
+                  - { name: If, type: core.if, parameters: { conditions: { al: [] } } }\n  \
+                  - { name: B, type: core.no_op }\n";
+    let codes = |connections: &str| -> Vec<String> {
+        let problem =
+            problem(&document(&format!("{broken}connections: [ A -> If, {connections} ]")));
+        problem.errors.into_iter().map(|fault| fault.code).collect()
+    };
+    let duplicate = codes::WORKFLOW_DUPLICATE_CONNECTION.to_string();
+    assert!(!codes("If:true -> B, If:false -> B").contains(&duplicate));
+    assert!(codes("If:true -> B, If:true -> B").contains(&duplicate));
+}
+
+#[test]
+fn a_port_called_true_or_false_needs_no_quotes_in_the_long_form() {
+    let long = "{ from: If, output: false, to: B }";
+    let document = document(&format!(
+        "nodes:\n  - {{ name: A, type: core.manual }}\n  \
+         - {{ name: If, type: core.if, parameters: {{ conditions: {{ all: [] }} }} }}\n  \
+         - {{ name: B, type: core.no_op }}\nconnections: [ A -> If, {long} ]\n"
+    ));
+    assert_eq!(graph(&document).nodes[1].targets[1][0].to, 2);
+    assert!(document.to_yaml().contains("If:false -> B"), "{}", document.to_yaml());
+}
+
+#[test]
 fn an_error_output_is_the_last_port() {
     let document = document(
         "nodes:\n  - { name: A, type: core.manual }\n  - { name: B, type: core.no_op, on_error: error_output }\n  \

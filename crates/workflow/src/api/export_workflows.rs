@@ -3,6 +3,7 @@
 use function::{Page, Problem, QueryContext, query};
 
 use super::incoming::SourceForm;
+use crate::file_names;
 use crate::model::{ExportedFile, SourceView};
 use crate::service::{self, projects};
 use crate::store::lists::{self, Exported, Filter};
@@ -53,8 +54,8 @@ fn file(row: Exported, form: SourceForm) -> Result<ExportedFile, Problem> {
         SourceForm::Yaml => "yaml",
         SourceForm::Json => "json",
     };
-    let folder = file_name(&row.project);
-    let mut stem = file_name(&row.name);
+    let folder = file_names::written(&row.project);
+    let mut stem = file_names::shown(&row.name);
     if stem != row.name {
         // Two names may look the same to a file system.
         let id = row.id.to_string();
@@ -62,15 +63,4 @@ fn file(row: Exported, form: SourceForm) -> Result<ExportedFile, Problem> {
     }
     let path = format!("{folder}/{stem}.{ending}");
     Ok(ExportedFile { path, text, project: row.project, tags: row.tags })
-}
-
-/// A name as file systems take it.
-fn file_name(name: &str) -> String {
-    let plain = |c: char| {
-        let refused = c.is_control() || "/\\:*?\"<>|".contains(c);
-        if refused { '-' } else { c }
-    };
-    let name: String = name.chars().map(plain).collect();
-    let name = name.trim_matches(['.', ' ']);
-    if name.is_empty() { "workflow".to_owned() } else { name.to_owned() }
 }

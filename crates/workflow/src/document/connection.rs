@@ -1,9 +1,10 @@
 //! Connections: `A -> B`, `A:port -> B:port`, `A ~> B` for a back edge, or the long form.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use kernel::Value;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -23,13 +24,46 @@ pub struct Connection {
 }
 
 /// A port, by its place or its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged, from = "WrittenPort")]
 pub enum Port {
     /// Counted from 0.
     Index(usize),
     /// Its name, such as `true` or `error`.
     Name(String),
+}
+
+/// A port, by its place or its name.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Port")]
+enum WrittenPort {
+    /// Counted from 0.
+    Index(usize),
+    /// Its name, such as `true` or `error`.
+    Name(String),
+    /// The port `true` or `false`: what YAML makes of these words without quotes.
+    Truth(bool),
+}
+
+impl From<WrittenPort> for Port {
+    fn from(written: WrittenPort) -> Self {
+        match written {
+            WrittenPort::Index(index) => Self::Index(index),
+            WrittenPort::Name(name) => Self::Name(name),
+            WrittenPort::Truth(truth) => Self::Name(truth.to_string()),
+        }
+    }
+}
+
+impl JsonSchema for Port {
+    fn schema_name() -> Cow<'static, str> {
+        WrittenPort::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        WrittenPort::json_schema(generator)
+    }
 }
 
 impl fmt::Display for Port {

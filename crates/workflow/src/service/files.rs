@@ -8,6 +8,7 @@ use kernel::{FieldProblem, Problem, ProjectId, codes};
 use super::copies::{free_name, tidy_tags};
 use super::{Author, Incoming, Strictness, create_in, in_use, projects, save};
 use crate::document::{Document, MediaType};
+use crate::file_names;
 use crate::model::{ImportedFile, Importing, OnConflict, Saved, WorkflowFile};
 use crate::observer::Publishing;
 use crate::store::{self, Place, WorkflowRow};
@@ -97,7 +98,7 @@ fn read(
             .map(|(document, source, notes)| Incoming { document, source: Some(source), notes })
             .and_then(|incoming| {
                 super::judge(&incoming, &publishing.registry, strictness)?;
-                tidy_tags(file.tags.clone())?;
+                tidy_tags(file.tags.clone().unwrap_or_default())?;
                 Ok(incoming)
             });
         read.push(match incoming {
@@ -157,16 +158,17 @@ async fn one(
 ) -> Result<ImportedFile, Problem> {
     let Planned { file, mut incoming, there } = planned;
     // What a file says of itself is made where it is missing; what the request says must be there.
-    let own = file.project.as_deref().or_else(|| folder(&file.path));
-    let project = match (own, how.project.as_deref()) {
+    let own = file.project.clone().or_else(|| folder(&file.path));
+    let project = match (own.as_deref(), how.project.as_deref()) {
         (Some(own), _) => Some(known.find(tx, author, own, true).await?),
         (None, Some(given)) => Some(known.find(tx, author, given, false).await?),
         (None, None) => None,
     };
-    let tags = tidy_tags(file.tags.clone())?;
+    let tags = file.tags.clone().map(tidy_tags).transpose()?;
     let (saved, importing) = match (there, how.on_conflict) {
         (Some(row), OnConflict::Replace) => {
             let project = project.unwrap_or(row.view.project);
+            let tags = tags.unwrap_or_else(|| row.view.tags.clone());
             replace(tx, author, publishing, row, Place { project, tags }, &incoming, how).await?
         }
         (there, _) => {
@@ -176,7 +178,7 @@ async fn one(
                 incoming.source = None;
             }
             let project = project.unwrap_or(store::projects::default_of(author.workspace));
-            let place = Place { project, tags };
+            let place = Place { project, tags: tags.unwrap_or_default() };
             let saved =
                 create_in(tx, author, publishing, &place, &incoming, how.strictness).await?;
             (saved, Importing::Created)
@@ -218,10 +220,11 @@ async fn replace(
     Ok((saved, Importing::Replaced))
 }
 
-/// The innermost folder of a path.
-fn folder(path: &str) -> Option<&str> {
+/// The project that the innermost folder of a path names.
+fn folder(path: &str) -> Option<String> {
     let (folders, _) = path.rsplit_once('/')?;
-    folders.rsplit('/').next().filter(|folder| !folder.is_empty() && *folder != ".")
+    let folder = folders.rsplit('/').next().filter(|folder| !folder.is_empty() && *folder != ".");
+    folder.map(file_names::read)
 }
 
 /// Files that cannot be stored, and why.
