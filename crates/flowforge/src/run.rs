@@ -65,19 +65,26 @@ async fn on_our_own(config: &Config, uses: Use, request: &Value) -> Result<Value
     view
 }
 
-/// Starts the run and waits until nothing more will happen in it.
+/// Starts the run, waits until nothing more will happen in it, and gives all of it with its reply.
 pub(crate) async fn to_its_end(client: &Client, request: &Value) -> Result<Value, Problem> {
-    let mut view = client.post("/v1/files/run", request).await?;
+    let begun = client.post("/v1/files/run", request).await?;
+    if has_ended(&begun) {
+        return Ok(begun);
+    }
+    let run = begun.get("run_id").and_then(Value::as_str).unwrap_or_default();
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
-        let text = |key: &str| view.get(key).and_then(Value::as_str).unwrap_or_default();
-        if ["succeeded", "failed", "cancelled"].contains(&text("status")) {
-            return Ok(view);
-        }
-        let path = format!("/v1/runs/{}", text("run_id"));
         look.tick().await;
-        view = client.get(&path).await?;
+        // A look shows a part only: the whole run is read once, at its end.
+        if has_ended(&client.get(&format!("/v1/runs/{run}?items=0")).await?) {
+            return client.get(&format!("/v1/files/run/{run}")).await;
+        }
     }
+}
+
+fn has_ended(view: &Value) -> bool {
+    let status = view.get("status").and_then(Value::as_str);
+    status.is_some_and(|status| ["succeeded", "failed", "cancelled"].contains(&status))
 }
 
 fn request(command: &Run) -> Result<Value, Problem> {

@@ -21,7 +21,7 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 /// over and over when many are run at once. Other members' are met by running the transaction again.
 static STORING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-const RUN_FILE: Permission = Permission("run.write");
+pub(super) const RUN_FILE: Permission = Permission("run.write");
 
 /// What the text of a workflow is.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -60,17 +60,17 @@ pub(super) struct RunFile {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct FileRun {
     #[serde(flatten)]
-    view: RunView,
+    pub(super) view: RunView,
     /// What a respond node answered; absent where none did before this was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
-    reply: Option<Reply>,
+    pub(super) reply: Option<Reply>,
 }
 
 /// Runs a workflow that is not saved.
 ///
 /// Answers when the run has ended, or after 20 s with the run as it is then; it goes on and is seen
-/// under `GET /v1/runs/{run_id}`.
+/// under `GET /v1/runs/{run_id}`, and in this shape under `GET /v1/files/run/{run_id}`.
 #[action(POST "/v1/files/run", permission = RUN_FILE, timeout = "30s")]
 pub(super) async fn run_file(cx: &ActionContext, body: RunFile) -> Result<FileRun, Problem> {
     let graph = store(cx, &body).await?;

@@ -146,13 +146,16 @@ impl Runner {
     /// Lets other workflows call this one.
     async fn publish(&mut self, path: &Path) -> Result<(), Problem> {
         let path = std::fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
-        if !self.published.insert(path.clone()) {
+        if self.published.contains(&path) {
             return Ok(());
         }
         let document = read_document(&path)?.to_value();
         let saved = self.client.post("/v1/workflows", &document).await?;
         let id = saved["id"].as_str().unwrap_or_default();
-        self.client.post(&format!("/v1/workflows/{id}/publish"), &json!({})).await.map(drop)
+        self.client.post(&format!("/v1/workflows/{id}/publish"), &json!({})).await?;
+        // Not before: the next file that names it shall try again and say the same.
+        self.published.insert(path);
+        Ok(())
     }
 
     async fn case(

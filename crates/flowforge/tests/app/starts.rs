@@ -129,3 +129,40 @@ connections: [ Start -> Stop ]
     let again = testkit::Reply::of(request.header("idempotency-key", "k").json(&json!({}))).await;
     assert_eq!(keyed.expect(200).text, again.expect(200).text);
 }
+
+#[testkit::test]
+async fn a_run_of_a_file_is_read_back_whole_and_with_its_reply(app: &mut TestApp) {
+    let document = "
+format: 1
+name: Long
+nodes:
+  - { name: In, type: core.webhook, parameters: { path: long, method: POST, respond: node } }
+  - { name: Each, type: core.split_out, parameters: { fields: [ body ] } }
+  - { name: Again, type: core.if, parameters: { conditions: { all: [ { left: '={{ $runIndex }}', operator: number.lt, right: 400 } ] } }, execute_once: true }
+  - { name: Count, type: core.no_op }
+  - { name: More, type: core.no_op }
+  - { name: Answer, type: core.respond, parameters: { with: json, status: 201, body: { all: done } } }
+connections:
+  - In -> Each
+  - Each -> Again
+  - 'Again:true -> Count'
+  - Count -> More
+  - { from: More, to: Again, back: true }
+  - 'Again:false -> Answer'
+";
+    let body: Vec<u32> = (0..250).collect();
+    let run = run_file(app, document, json!({ "input": { "body": body } })).await;
+    assert_eq!(run["status"], "succeeded", "{run}");
+    let (owner, id) = (app.owner(), run["run_id"].as_str().unwrap());
+    let whole = owner.get(&format!("/v1/files/run/{id}")).await.expect(200).json;
+    assert_eq!(whole["nodes"]["Each"][0]["outputs"][0].as_array().unwrap().len(), 250);
+    assert_eq!(whole["nodes"]["More"].as_array().unwrap().len(), 400);
+    assert!(whole["activation_count"].as_u64().unwrap() > 1_000, "more than a view shows");
+    assert_eq!((&whole["reply"], &whole["nodes"]), (&run["reply"], &run["nodes"]));
+    assert_eq!(whole["reply"]["status"], 201);
+    let short = owner.get(&format!("/v1/runs/{id}")).await.expect(200).json;
+    assert_eq!(short["nodes"]["Each"][0]["outputs"][0].as_array().unwrap().len(), 100);
+    let unknown = owner.get(&format!("/v1/files/run/{}", uuid::Uuid::nil())).await;
+    unknown.refused(404, "run.not_found");
+    owner.get("/v1/files/run/none").await.refused(404, "run.not_found");
+}
