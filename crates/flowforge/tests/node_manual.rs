@@ -19,6 +19,23 @@ fn the_manual_of_the_nodes_contract_has_not_drifted() {
     checkout::assert_current("docs/guide/nodes.md", &manual());
 }
 
+#[test]
+fn the_manual_has_what_lies_deeper_in_the_parameters() {
+    let page = manual();
+    for part in [
+        "`string.contains`",
+        "- `number`: A number; texts are read.",
+        "With `kind: bearer`: With a token",
+        "| `value` | required | The value. |",
+        "With `message`: What went wrong, as a text.",
+        "Inputs: main. No outputs.",
+        "| `run` | `\"once\"` |",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("With `: `") && !page.contains("Outputs: ."));
+}
+
 fn manual() -> String {
     let registry = nodes::registry();
     let mut page = OPENING.to_owned();

@@ -157,7 +157,8 @@ fn row(schema: &Value, name: &str, property: &Value) -> String {
     };
     let said = text(property, "description");
     let kind = kind(property).map(|kind| format!(" ({kind})")).unwrap_or_default();
-    format!("| `{name}` | {default} | {said}{kind} |\n")
+    let help = format!("{said}{kind}");
+    format!("| `{name}` | {default} | {} |\n", help.trim_start())
 }
 
 /// What kind of value it is, where that says more than the text does: forms that stand below, lists.
@@ -166,7 +167,8 @@ fn kind(schema: &Value) -> Option<String> {
         return Some(format!("**{name}**"));
     }
     if let Some(any) = schema.get("anyOf").and_then(Value::as_array) {
-        return any.iter().filter(|one| one.is_object()).find_map(kind);
+        // The first says what it is; others are an expression in its place, or that it may be null.
+        return kind(any.first()?);
     }
     let types = match schema.get("type")? {
         Value::String(one) => vec![one.as_str()],

@@ -6,7 +6,7 @@ use kernel::{RunId, codes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::run_file::{FileRun, RUN_FILE};
+use super::run_file::FileRun;
 
 /// Which run.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -19,7 +19,7 @@ pub(super) struct FileRunPath {
 ///
 /// Shows every activation with all its items, and what a respond node answered: what `POST
 /// /v1/files/run` gives of a run that ends while it is waited for.
-#[action(GET "/v1/files/run/{run_id}", permission = RUN_FILE, timeout = "30s")]
+#[action(GET "/v1/files/run/{run_id}", permission = engine::READ, timeout = "30s")]
 pub(super) async fn get_file_run(
     cx: &ActionContext,
     path: FileRunPath,

@@ -21,7 +21,7 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 /// over and over when many are run at once. Other members' are met by running the transaction again.
 static STORING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-pub(super) const RUN_FILE: Permission = Permission("run.write");
+const RUN_FILE: Permission = Permission("run.write");
 
 /// What the text of a workflow is.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

@@ -313,7 +313,8 @@ fn sorting_numbers_near_two_to_the_53_keeps_one_order() {
         given.extend(numbers.as_array().unwrap().iter().map(|n| json!({ "n": n })));
     }
     let made = run("core.sort", json!({ "fields": [{ "field": "n" }] }), &[json!(given)]);
-    let texts: Vec<String> = made[0].iter().step_by(20).map(|item| item["n"].to_string()).collect();
+    let sorted = made[0].as_array().unwrap();
+    let texts: Vec<String> = sorted.iter().step_by(20).map(|item| item["n"].to_string()).collect();
     let wanted = ["-1e400", "9007199254740992", "9007199254740992.5", "9007199254740993", "1e400"];
     let number = |text: &str| kernel::json::parse_str(text).unwrap().to_string();
     assert_eq!(texts, wanted.map(number));
