@@ -82,7 +82,8 @@ impl Reply {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
-        let json = kernel::json::parse(text.as_bytes()).map_or(Value::Null, |parsed| parsed.value);
+        let json =
+            kernel::json::parse_own(text.as_bytes()).map_or(Value::Null, |parsed| parsed.value);
         Ok(Self { status, headers, text, json })
     }
 
