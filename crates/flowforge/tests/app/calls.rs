@@ -1,7 +1,7 @@
 //! Workflows that call workflows.
 
 use serde_json::{Value, json};
-use testkit::{MoreTime as _, Outside, TestApp, eventually};
+use testkit::{Outside, TestApp, eventually};
 
 fn called(url: &str) -> String {
     format!(
@@ -76,37 +76,27 @@ async fn a_call_for_each_item_goes_on_over_a_restart_and_calls_nothing_twice(app
 
 #[testkit::test]
 async fn a_call_for_each_item_runs_the_workflow_that_the_item_names(app: &mut TestApp) {
-    for (name, factor) in [("Twice", 2), ("Thrice", 3)] {
-        let workflow = format!(
-            "
-format: 1
-name: {name}
-nodes:
-  - {{ name: Start, type: core.manual }}
-  - {{ name: Rest, type: core.wait, parameters: {{ duration: 1h }} }}
-  - {{ name: Result, type: core.set, parameters: {{ fields: [ {{ name: n, value: '={{{{ $json.n * {factor} }}}}' }} ] }} }}
-connections: [ Start -> Rest, Rest -> Result ]
-"
-        );
-        app.publish(&workflow).await;
-    }
+    let outside = Outside::start(&app.database).await;
+    outside.hold();
+    let tenfold = called(&outside.url());
+    app.publish(&tenfold).await;
+    app.publish(&tenfold.replace("name: Called", "name: Other").replace("* 10", "* 100")).await;
     let by_item =
         calling("mode: each_item").replace("workflow: Called", "workflow: '={{ $json.to }}'");
     let id = app.publish(&by_item).await;
-    let items = [("Twice", 1), ("Thrice", 1), ("Twice", 5), ("Nobody", 1)];
-    let input = |count: usize| -> Value {
-        items[..count].iter().map(|(to, n)| json!({ "to": to, "n": n })).collect()
-    };
-    let run = app.start(&id, input(3)).await;
-    app.wait_status(&run, &["waiting"]).await;
+    let items = json!([
+        { "to": "Called", "n": 1 }, { "to": "Other", "n": 2 }, { "to": "Called", "n": 5 }
+    ]);
+    let run = app.start(&id, items).await;
+    outside.calls(3).await;
     // The journal says which workflow each run is of.
-    app.restart().await;
-    app.advance(61.minutes()).await;
+    app.crash().await;
+    outside.answer(100);
+    app.revive().await;
     let run = app.wait_run(&run).await;
     assert_eq!(run["status"], "succeeded", "{run}");
-    assert_eq!(numbers(&run), [2, 3, 10]);
-    let run = app.start(&id, input(4)).await;
-    app.advance(61.minutes()).await;
+    assert_eq!(numbers(&run), [10, 200, 50]);
+    let run = app.start(&id, json!([{ "to": "Nobody", "n": 1 }])).await;
     let run = app.wait_run(&run).await;
     assert_eq!(run["error"]["code"], "workflow.not_published", "{run}");
 }
