@@ -1,5 +1,6 @@
 //! The client: one request, its redirects, its bounded body.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +25,31 @@ pub struct Client {
 struct Inner {
     settings: EgressSettings,
     rules: Arc<Rules>,
+    /// For ports that no rule denies at an address.
+    usual: Transports,
+    /// For each port that a rule denies at an address: a resolver is not told the port, so these have
+    /// one of their own.
+    by_port: BTreeMap<u16, Transports>,
+}
+
+/// What carries requests, by what is known of their targets.
+struct Transports {
     /// For targets whose address decides.
     guarded: reqwest::Client,
     /// For targets that a rule or their literal address has settled. Its own pool, so that no
     /// connection made for a trusted `host:port` is ever used for an unsettled one.
     trusted: reqwest::Client,
+}
+
+impl Transports {
+    fn new(
+        settings: &EgressSettings,
+        rules: &Arc<Rules>,
+        port: Option<u16>,
+    ) -> Result<Self, Problem> {
+        let of = |verdict| transport(settings, rules, verdict, port);
+        Ok(Self { guarded: of(Verdict::Guarded)?, trusted: of(Verdict::Trusted)? })
+    }
 }
 
 /// One request.
@@ -90,9 +111,12 @@ impl Client {
     /// cannot be read.
     pub fn new(settings: EgressSettings) -> Result<Self, Problem> {
         let rules = Arc::new(Rules::parse(&settings)?);
-        let guarded = transport(&settings, &rules, Verdict::Guarded)?;
-        let trusted = transport(&settings, &rules, Verdict::Trusted)?;
-        Ok(Self { inner: Arc::new(Inner { settings, rules, guarded, trusted }) })
+        let usual = Transports::new(&settings, &rules, None)?;
+        let ports = rules.denied_ports().into_iter();
+        let by_port = ports
+            .map(|port| Ok((port, Transports::new(&settings, &rules, Some(port))?)))
+            .collect::<Result<_, Problem>>()?;
+        Ok(Self { inner: Arc::new(Inner { settings, rules, usual, by_port }) })
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -142,10 +166,11 @@ impl Client {
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err(error::scheme(url));
         };
+        let transports = self.inner.by_port.get(&port).unwrap_or(&self.inner.usual);
         let client = match self.inner.rules.target(&host, port) {
             Verdict::Refused => return Err(error::not_allowed(url)),
-            Verdict::Trusted => &self.inner.trusted,
-            Verdict::Guarded => &self.inner.guarded,
+            Verdict::Trusted => &transports.trusted,
+            Verdict::Guarded => &transports.guarded,
         };
         let mut builder =
             client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
@@ -203,6 +228,7 @@ fn transport(
     settings: &EgressSettings,
     rules: &Arc<Rules>,
     verdict: Verdict,
+    port: Option<u16>,
 ) -> Result<reqwest::Client, Problem> {
     let invalid = |what: &str| Problem::new(kernel::codes::CONFIG_INVALID, what.to_owned());
     let mut builder = reqwest::Client::builder()
@@ -216,7 +242,7 @@ fn transport(
         .pool_max_idle_per_host(32)
         .http1_max_headers(256)
         .http2_max_header_list_size(u32::try_from(settings.header_bytes_max).unwrap_or(u32::MAX))
-        .dns_resolver(GuardedResolver { rules: rules.clone(), verdict });
+        .dns_resolver(GuardedResolver { rules: rules.clone(), verdict, port });
     for pem in &settings.certificates {
         let bundle = Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
         if bundle.is_empty() {

@@ -12,6 +12,8 @@ use crate::rules::{Rules, Verdict};
 pub(crate) struct GuardedResolver {
     pub(crate) rules: Arc<Rules>,
     pub(crate) verdict: Verdict,
+    /// The port of the targets, where a rule denies it at an address.
+    pub(crate) port: Option<u16>,
 }
 
 /// Every address of the name is forbidden.
@@ -28,14 +30,14 @@ impl std::error::Error for AddressRefused {}
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (rules, verdict) = (self.rules.clone(), self.verdict);
+        let (rules, verdict, port) = (self.rules.clone(), self.verdict, self.port);
         Box::pin(async move {
             // Port 0 is replaced by the URL's port.
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let known = !found.is_empty();
             let allowed: Vec<SocketAddr> =
-                found.into_iter().filter(|address| rules.address(address.ip(), verdict)).collect();
+                found.into_iter().filter(|at| rules.address(at.ip(), port, verdict)).collect();
             if known && allowed.is_empty() {
                 return Err(AddressRefused.into());
             }

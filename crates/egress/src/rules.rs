@@ -1,5 +1,6 @@
 //! The allow and deny rules, and the decision about a host and about an address.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -60,15 +61,24 @@ impl Rules {
         };
         let named = |rule: &Rule| match rule {
             Rule::Address(known, on) => *known == canonical(address) && *on == port,
-            _ => false,
+            Rule::Network(_) | Rule::Name(..) | Rule::Suffix(..) => false,
         };
-        if self.deny.iter().any(named) || !self.address(address, Verdict::Trusted) {
+        if !self.address(address, Some(port), Verdict::Trusted) {
             return Verdict::Refused;
         }
-        if self.allow.iter().any(named) || self.address(address, Verdict::Guarded) {
+        if self.allow.iter().any(named) || self.address(address, Some(port), Verdict::Guarded) {
             return Verdict::Trusted;
         }
         Verdict::Refused
+    }
+
+    /// The ports that rules deny at addresses.
+    pub(crate) fn denied_ports(&self) -> BTreeSet<u16> {
+        let port = |rule: &Rule| match rule {
+            Rule::Address(_, port) => Some(*port),
+            Rule::Network(_) | Rule::Name(..) | Rule::Suffix(..) => None,
+        };
+        self.deny.iter().filter_map(port).collect()
     }
 
     fn name(&self, name: &str, port: u16) -> Verdict {
@@ -89,9 +99,11 @@ impl Rules {
         }
     }
 
-    /// Whether a connection to this address may be made for a target with this verdict.
-    pub(crate) fn address(&self, address: IpAddr, target: Verdict) -> bool {
-        if within(&self.deny, address) {
+    /// Whether a connection to this address may be made for a target with this verdict, at this port
+    /// (`None`: one of those that no rule denies at an address).
+    pub(crate) fn address(&self, address: IpAddr, port: Option<u16>, target: Verdict) -> bool {
+        let at_port = port.is_some_and(|port| denied_at_port(&self.deny, address, port));
+        if at_port || within(&self.deny, address) {
             return false;
         }
         match target {
@@ -104,13 +116,30 @@ impl Rules {
     }
 }
 
+/// Whether one of the rules denies this port of the address, or of the IPv4 address inside it.
+fn denied_at_port(rules: &[Rule], address: IpAddr, port: u16) -> bool {
+    let address = canonical(address);
+    let inner = inner(address);
+    rules.iter().any(|rule| match rule {
+        Rule::Address(known, on) => {
+            *on == port && (*known == address || inner.is_some_and(|inner| *known == inner))
+        }
+        Rule::Network(_) | Rule::Name(..) | Rule::Suffix(..) => false,
+    })
+}
+
+/// The IPv4 address that a translator would go on to from this one.
+fn inner(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V6(v6) => embedded(v6).map(IpAddr::V4),
+        IpAddr::V4(_) => None,
+    }
+}
+
 /// Whether one of the networks holds the address, or the IPv4 address inside it.
 fn within(rules: &[Rule], address: IpAddr) -> bool {
     let address = canonical(address);
-    let inner = match address {
-        IpAddr::V6(v6) => embedded(v6).map(IpAddr::V4),
-        IpAddr::V4(_) => None,
-    };
+    let inner = inner(address);
     rules.iter().any(|rule| match rule {
         Rule::Network(network) => {
             network.contains(&address) || inner.is_some_and(|inner| network.contains(&inner))
@@ -233,7 +262,17 @@ mod tests {
         assert_eq!(verdict(&rules, "http://10.1.0.1/"), Verdict::Refused);
         assert_eq!(verdict(&rules, "http://[64:ff9b::a01:1]/"), Verdict::Refused);
         assert_eq!(verdict(&rules, "http://x.bad.example/"), Verdict::Refused);
-        assert!(!rules.address("10.1.2.3".parse().unwrap(), Verdict::Trusted));
+        assert!(!rules.address("10.1.2.3".parse().unwrap(), Some(80), Verdict::Trusted));
+    }
+
+    #[test]
+    fn a_denied_port_of_an_address_stays_shut_however_the_address_is_written() {
+        let rules = rules(Reach::Public, &["10.0.0.0/8"], &["10.0.0.5:5432"]);
+        assert_eq!(rules.denied_ports(), [5432].into());
+        for host in ["10.0.0.5", "[::ffff:10.0.0.5]", "[64:ff9b::a00:5]", "[2002:a00:5::]"] {
+            assert_eq!(verdict(&rules, &format!("http://{host}:5432/")), Verdict::Refused, "{host}");
+            assert_eq!(verdict(&rules, &format!("http://{host}:80/")), Verdict::Trusted, "{host}");
+        }
     }
 
     #[test]
@@ -242,7 +281,7 @@ mod tests {
         assert_eq!(verdict(&rules, "https://api.example.com/"), Verdict::Trusted);
         assert_eq!(verdict(&rules, "https://8.8.8.8/"), Verdict::Trusted);
         assert_eq!(verdict(&rules, "https://1.1.1.1/"), Verdict::Refused);
-        assert!(!rules.address("1.1.1.1".parse().unwrap(), Verdict::Guarded));
+        assert!(!rules.address("1.1.1.1".parse().unwrap(), Some(443), Verdict::Guarded));
     }
 
     #[test]

@@ -193,6 +193,21 @@ async fn deny_closes_what_allow_opens() {
 }
 
 #[tokio::test]
+async fn a_denied_port_of_an_address_is_not_reached_by_a_name_that_leads_to_it() {
+    let (shut, open) = (Server::start(|_| ok("shut")).await, Server::start(|_| ok("open")).await);
+    let settings = || EgressSettings {
+        deny: vec![format!("127.0.0.1:{}", shut.port), format!("[::1]:{}", shut.port)],
+        ..allowing(&["127.0.0.0/8", "::1"])
+    };
+    let by_name = |server: &Server| format!("http://localhost:{}/", server.port);
+    let refused = ask(settings(), &by_name(&shut)).await.unwrap_err();
+    assert_eq!(refused.code, codes::HTTP_NOT_ALLOWED);
+    assert!(shut.asked().is_empty());
+    let answer = ask(settings(), &by_name(&open)).await.unwrap();
+    assert_eq!(&answer.body[..], b"open");
+}
+
+#[tokio::test]
 async fn a_redirect_into_a_private_range_is_refused() {
     let secret = Server::start(|_| ok("secret")).await;
     let target = secret.url("/");
