@@ -6,8 +6,8 @@ use kernel::{ApiKeyId, Clock, Dice, PrincipalId, Problem, Secret, WorkspaceId, c
 use crate::key::Key;
 use crate::store;
 
-/// Slug of the first workspace.
-const FIRST_SLUG: &str = "default";
+/// Slug of the first workspace: that of whoever runs the server.
+pub const FIRST_SLUG: &str = "default";
 
 /// The owner's first key.
 #[derive(Debug)]

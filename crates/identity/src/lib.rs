@@ -7,7 +7,7 @@
 //! revoked it, it ends at once.
 //!
 //! Invariants: a key is shown once, when it is made, and never logged; a key can only make keys
-//! that may do no more than itself; every table is under forced row-level security, and the one
+//! that may do no more than itself and end no later; every table is under forced row-level security, and the one
 //! look-up before the workspace is known is `forge.find_api_key`. Deliberately absent: people,
 //! passwords, sessions, roles.
 
@@ -21,7 +21,7 @@ mod store;
 use function::Permission;
 
 pub use api::FUNCTIONS;
-pub use bootstrap::{FirstKey, bootstrap, issue_owner_key};
+pub use bootstrap::{FIRST_SLUG, FirstKey, bootstrap, issue_owner_key};
 pub use key::Key;
 pub use model::{ApiKeyView, WorkspaceView};
 pub use service::Authenticator;

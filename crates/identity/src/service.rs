@@ -16,7 +16,8 @@ use crate::store;
 /// Checks keys. Cheap to clone; one per process.
 ///
 /// The cache holds what was true at most [`Authenticator::FRESH`] ago, for right and wrong keys
-/// alike, so that neither a busy client nor one that guesses costs a round trip per call.
+/// alike, so that a client costs no round trip per call, whether its key is right or wrong. Who sends
+/// another wrong key each time costs one each: the rate of addresses is what bounds them.
 #[derive(Clone)]
 pub struct Authenticator(Arc<Inner>);
 

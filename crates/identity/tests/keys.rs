@@ -174,6 +174,28 @@ async fn a_key_ends_at_its_time() {
 }
 
 #[tokio::test]
+async fn a_key_makes_none_that_outlives_it() {
+    let world = World::new().await;
+    let owner = world.keys.authenticate(KEY).await.unwrap();
+    let end = world.clock.now() + Duration::from_secs(3_600);
+    let made = world
+        .create(&owner, &format!(r#"{{"name": "a", "scopes": ["*"], "expires_at": "{end}"}}"#))
+        .await
+        .unwrap();
+    let short = world.keys.authenticate(made["key"].as_str().unwrap()).await.unwrap();
+    let later = end + Duration::from_secs(1);
+    for wanted in [String::new(), format!(r#", "expires_at": "{later}""#)] {
+        let body = format!(r#"{{"name": "b", "scopes": ["*"]{wanted}}}"#);
+        let refused = world.create(&short, &body).await.unwrap_err();
+        assert_eq!(refused.code, codes::REQUEST_INVALID, "{wanted}");
+        assert_eq!(refused.errors[0].pointer, "/expires_at");
+        assert!(refused.detail.contains(&end.to_string()), "{refused}");
+    }
+    let body = format!(r#"{{"name": "c", "scopes": ["*"], "expires_at": "{end}"}}"#);
+    world.create(&short, &body).await.unwrap();
+}
+
+#[tokio::test]
 async fn every_wrong_field_of_a_new_key_is_named() {
     let world = World::new().await;
     let owner = world.keys.authenticate(KEY).await.unwrap();

@@ -24,7 +24,7 @@ pub(super) struct NewApiKey {
     /// What it allows: `*`, `workflow.*` or `workflow.read`; no more than the key that makes it.
     #[schemars(length(min = 1, max = 100), inner(regex(pattern = SCOPE)))]
     scopes: Vec<String>,
-    /// When it ends by itself.
+    /// When it ends by itself; no later than the key that makes it.
     #[serde(default)]
     expires_at: Option<Timestamp>,
 }
@@ -40,13 +40,15 @@ pub(super) struct CreatedApiKey {
 
 /// Makes an API key and shows it once.
 ///
-/// The key may do no more than the key it is made with.
+/// The key may do no more than the key it is made with, and ends with it at the latest.
 #[mutation(POST "/v1/api-keys", permission = crate::WRITE_KEYS, audit = "api_key.created", status = 201)]
 pub(super) async fn create_api_key(
     cx: &MutationContext,
     body: NewApiKey,
 ) -> Result<CreatedApiKey, Problem> {
     check(&body, &cx.caller().scopes, cx.clock().now())?;
+    let own = store::find_api_key(&mut *cx.tx().await, cx.workspace(), cx.caller().key).await?;
+    check_end(body.expires_at, own.and_then(|own| own.expires_at))?;
     let key = Key::generate()?;
     let row = NewKeyRow {
         id: ApiKeyId::new(cx.clock(), cx.dice()),
@@ -78,6 +80,17 @@ fn check(wanted: &NewApiKey, own: &Scopes, now: Timestamp) -> Result<(), Problem
             format!("The key this is asked with does not have the scope `{scope}` itself."),
         )),
     }
+}
+
+/// Refuses a key that would outlive the one it is made with.
+fn check_end(wanted: Option<Timestamp>, own: Option<Timestamp>) -> Result<(), Problem> {
+    let Some(own) = own else { return Ok(()) };
+    if wanted.is_some_and(|end| end <= own) {
+        return Ok(());
+    }
+    let what = format!("must be {own} or earlier, when the key this is asked with ends");
+    let code = codes::REQUEST_INVALID;
+    Err(Problem::new(code, format!("`/expires_at` {what}.")).at("/expires_at", code, what))
 }
 
 /// Whether everything `scope` allows is allowed by `own`. A whole noun is only covered by itself
