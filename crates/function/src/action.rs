@@ -88,6 +88,7 @@ impl Host {
         let cx = ActionContext {
             surroundings: self.surroundings(ready),
             database: self.inner.database.clone(),
+            turn: ready.turn.clone(),
             subject: Mutex::default(),
             is_repetition,
         };

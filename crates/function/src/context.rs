@@ -16,6 +16,7 @@ use crate::caller::Caller;
 use crate::list::{ListQuery, Paging};
 use crate::outbox::{Enqueued, Event, Outbox, Subject};
 use crate::services::Services;
+use crate::turn::Turn;
 use crate::version::Version;
 
 /// What every context shares.
@@ -193,6 +194,7 @@ impl MutationContext {
 pub struct ActionContext {
     pub(crate) surroundings: Surroundings,
     pub(crate) database: Database,
+    pub(crate) turn: Option<Arc<dyn Turn>>,
     pub(crate) subject: Mutex<Option<Subject>>,
     pub(crate) is_repetition: bool,
 }
@@ -206,6 +208,16 @@ impl ActionContext {
     /// Says what the action is about, as [`MutationContext::subject`] does.
     pub fn subject(&self, kind: &'static str, id: impl Display) {
         *lock(&self.subject) = Some(Subject { kind, id: id.to_string() });
+    }
+
+    /// Waits for what is not this call's own work, such as the end of a run. Meanwhile it does not count
+    /// among the calls that run at once: however many wait, others have their turn.
+    pub async fn wait<T>(&self, event: impl Future<Output = T>) -> T {
+        let Some(turn) = &self.turn else { return event.await };
+        turn.leave();
+        let came = event.await;
+        turn.enter().await;
+        came
     }
 
     /// How long the sender would wait: `wait` of the header `prefer` (RFC 7240), in seconds.

@@ -19,6 +19,7 @@ use crate::declaration::{Answering, Function, Handler, Kind, Method};
 use crate::request::Request;
 use crate::services::Services;
 use crate::store;
+use crate::turn::Turn;
 use crate::version::{Tags, Version};
 
 /// Runs functions. Cheap to clone.
@@ -49,6 +50,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) arguments: &'a Arguments,
     pub(crate) call: Arc<Call>,
+    /// Its place among the calls that run, where somebody counts those.
+    pub(crate) turn: Option<Arc<dyn Turn>>,
     /// The last parameter of the path: what a mutation is about, unless it says otherwise.
     pub(crate) last_of_path: Option<&'a str>,
 }
@@ -82,6 +85,20 @@ impl Host {
         caller: &Caller,
         request: &Request,
     ) -> Result<Answer, Problem> {
+        self.call_in_turn(function, caller, request, None).await
+    }
+
+    /// The same for a call that has a place among those that run, which it may give up and take again.
+    ///
+    /// # Errors
+    /// Those of [`Host::call`].
+    pub async fn call_in_turn(
+        &self,
+        function: &Function,
+        caller: &Caller,
+        request: &Request,
+        turn: Option<Arc<dyn Turn>>,
+    ) -> Result<Answer, Problem> {
         caller.require(function.permission)?;
         let arguments = Arguments::read((function.checks)(), request)?;
         let cursors = match function.method {
@@ -91,7 +108,7 @@ impl Host {
         let call = Arc::new(Call::new(function, caller, request, cursors)?);
         let last_of_path = request.path.last().map(|(_, value)| value.as_str());
         let arguments = &arguments;
-        let ready = Ready { function, caller, arguments, call, last_of_path };
+        let ready = Ready { function, caller, arguments, call, turn, last_of_path };
         let answer = match (function.handler, function.kind) {
             (Handler::Query(run), _) => self.query(run, &ready).await?,
             (Handler::Mutation(run), Kind::Mutation { audit }) => {

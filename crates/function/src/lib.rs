@@ -57,6 +57,7 @@ mod outbox;
 mod request;
 mod services;
 mod store;
+mod turn;
 mod version;
 
 pub use answer::{Answer, WithStatus};
@@ -80,4 +81,5 @@ pub use queue::{NewJob, Priority};
 pub use request::{RawBody, Request, check_encoding, idempotency_key};
 pub use services::{Services, ServicesBuilder};
 pub use store::{EXPIRE_KEYS, STATEMENTS};
+pub use turn::Turn;
 pub use version::Version;

@@ -11,6 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::{Problem, codes};
 use serde::Serialize;
 
+/// What stands behind the tag of an answer that was compressed on its way.
+const ENCODINGS: [&str; 2] = [".gzip", ".zstd"];
 /// Bytes of the hash that are shown.
 const HASH_BYTES: usize = 12;
 
@@ -43,10 +45,15 @@ impl Version {
         format!("\"{version}.{}\"", hash(body))
     }
 
-    /// Whether a tag (without quotes) names this version.
+    /// Whether a tag (without quotes) names this version, whatever stands behind it.
     fn is_named_by(&self, tag: &str) -> bool {
         tag.split_once('.').map_or(tag, |(version, _)| version) == self.0
     }
+}
+
+/// The tag (without quotes) of the answer before it was compressed.
+fn plain(tag: &str) -> &str {
+    ENCODINGS.iter().find_map(|encoding| tag.strip_suffix(encoding)).unwrap_or(tag)
 }
 
 fn hash(body: &[u8]) -> String {
@@ -106,7 +113,10 @@ impl Tags {
     pub(crate) fn contain(&self, tag: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::These(tags) => tags.iter().any(|(known, _)| known == tag.trim_matches('"')),
+            Self::These(tags) => {
+                let tag = tag.trim_matches('"');
+                tags.iter().any(|(known, _)| plain(known) == tag || known == tag)
+            }
         }
     }
 }
@@ -147,6 +157,8 @@ mod tests {
         let tag = Version::tag_of(None, b"a");
         assert!(tags(&format!("\"x\", W/{tag}")).contain(&tag));
         assert!(!tags("\"x\"").contain(&tag));
+        let packed = tag.replace("\"", "") + ".zstd";
+        assert!(tags(&format!("\"{packed}\"")).contain(&tag));
     }
 
     #[test]

@@ -106,7 +106,7 @@ async fn begin_and_wait(
     let start = StartRun { key: cx.unique_key(), answer: AnswerWhen::Ended, ..start };
     let engine = cx.service::<Engine>();
     let Started { run, mut answer } = engine.start(start)?;
-    let ended = match tokio::time::timeout(time, &mut answer).await {
+    let ended = match cx.wait(tokio::time::timeout(time, &mut answer)).await {
         Ok(ended) => ended.map_err(|_| going_down())??,
         // Nothing is acknowledged that is not durable.
         Err(_) => match engine.wait_stored(workspace, run, answer).await? {

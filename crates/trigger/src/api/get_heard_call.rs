@@ -39,7 +39,7 @@ pub(super) async fn get_heard_call(
     let workflow = find_id(&mut tx, workspace, &path.workflow_id).await?;
     drop(tx);
     let within = Duration::from_secs(query.wait);
-    let found = cx.service::<Hooks>().wait_for_call(workspace, workflow, within).await?;
+    let found = cx.wait(cx.service::<Hooks>().wait_for_call(workspace, workflow, within)).await?;
     let row = found.ok_or_else(|| {
         let detail = format!(
             "The workflow waits for no call: begin with POST /v1/workflows/{workflow}/hooks/listen."
