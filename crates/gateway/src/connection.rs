@@ -23,10 +23,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::dispatch::dispatch;
+use crate::pace::{Pace, Paced};
 use crate::problem;
 use crate::request::Peer;
 use crate::shared::Shared;
-use crate::wire::Wire;
+use crate::wire::{Wire, Words};
 
 /// What the first bytes of a connection are the beginning of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,34 +111,48 @@ impl Connection {
     async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let Self { shared, router, peer, stop } = self;
         let settings = &shared.settings;
-        let wire = Wire::new(stream, settings.body_timeout, Arc::clone(&shared.dice));
+        let pace = Pace::new(settings.body_timeout);
+        let words = Words { dice: Arc::clone(&shared.dice), pace: Arc::clone(&pace) };
+        let wire = Wire::new(stream, settings.body_timeout, Some(words));
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(settings.header_timeout)
             .max_header_size(settings.header_bytes_max);
+        let answers = Arc::clone(&pace);
         let service = service_fn(move |request| {
             let (shared, router) = (Arc::clone(&shared), router.clone());
-            async move { Ok::<_, Infallible>(dispatch(&shared, router, peer, request).await) }
+            let pace = Arc::clone(&answers);
+            pace.asked();
+            async move {
+                let response = dispatch(&shared, router, peer, request).await;
+                // What is short is written at once, and watched there.
+                let paced = |body: Paced<()>| if body.is_long() { body.timed() } else { body };
+                Ok::<_, Infallible>(pace.over(response, ()).map(paced))
+            }
         });
         let connection = builder.serve_connection(TokioIo::new(wire), service);
         let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let ends = async {
+            tokio::select! {
+                ended = connection.as_mut() => return ended,
+                () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
             }
+            connection.await
         };
-        note(ended);
+        tokio::select! {
+            ended = ends => note(ended),
+            () = pace.overdue() => tracing::debug!("an answer was taken too slowly"),
+        }
     }
 
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let Self { shared, router, peer, stop } = self;
         let settings = &shared.settings;
-        let wire = Wire::new(stream, settings.body_timeout, Arc::clone(&shared.dice));
+        let patience = settings.body_timeout;
+        let wire = Wire::new(stream, patience, None);
         let (idle, streams) = (Arc::new(Idle::default()), TaskTracker::new());
-        let mut builder = http2::Builder::new(Streams(streams.clone()));
+        let mut builder = http2::Builder::new(Streams { tasks: streams.clone(), patience });
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(settings.streams_max)
@@ -150,20 +165,27 @@ impl Connection {
             let busy = idle.busy();
             async move {
                 let response: Response<Body> = dispatch(&shared, router, peer, request).await;
-                drop(busy);
-                Ok::<_, Infallible>(response)
+                // The stream is busy until its answer was taken.
+                let pace = PACE.try_with(Arc::clone).unwrap_or_else(|_| Pace::new(patience));
+                Ok::<_, Infallible>(pace.over(response, busy).map(Paced::timed))
             }
         });
         let connection = builder.serve_connection(TokioIo::new(wire), service);
         let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = async { tokio::select! { () = stop.cancelled() => {}, () = quiet => {} } } => {
+        tokio::select! {
+            ended = connection.as_mut() => note(ended),
+            () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                note(connection.await);
             }
-        };
-        note(ended);
+            () = quiet => {
+                connection.as_mut().graceful_shutdown();
+                // All there can be left are ends of answers for which the peer opens no window.
+                if let Ok(ended) = tokio::time::timeout(patience, connection).await {
+                    note(ended);
+                }
+            }
+        }
         streams.close();
         streams.wait().await;
     }
@@ -188,13 +210,29 @@ fn note(ended: hyper::Result<()>) {
     }
 }
 
-/// Runs the streams of one HTTP/2 connection, which waits for them.
+tokio::task_local! {
+    /// The pace of the HTTP/2 stream that the task runs.
+    static PACE: Arc<Pace>;
+}
+
+/// Runs the streams of one HTTP/2 connection, which waits for them. One whose answer is taken too
+/// slowly is reset; the others go on.
 #[derive(Clone)]
-struct Streams(TaskTracker);
+struct Streams {
+    tasks: TaskTracker,
+    patience: Duration,
+}
 
 impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        self.0.spawn(stream);
+        let pace = Pace::new(self.patience);
+        let stream = PACE.scope(Arc::clone(&pace), stream);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                _ = stream => {}
+                () = pace.overdue() => tracing::debug!("an answer was taken too slowly"),
+            }
+        });
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! The order of refusal of a function: 404 or 405 for the address, 429 for it and its caller, 401,
 //! 403, 406, 413, 503 when too much is under way, then what the function says (see [`function`]).
-//! Every refusal is RFC 9457 `application/problem+json`, those of the HTTP/1 parser included.
+//! Every refusal is RFC 9457 `application/problem+json`, those of the HTTP/1 parser included. Only the
+//! HTTP/2 parser speaks for itself: larger headers get a bare 431, broken frames its error codes.
 //!
 //! Invariants: no body is held beyond its limit; at most `concurrent_max` functions run at once; a
 //! panic answers 500 and ends nothing else; every response carries `x-request-id`; [`Server::run`]
@@ -28,6 +29,7 @@ mod hooks;
 mod limits;
 mod markdown;
 mod meter;
+mod pace;
 mod pages;
 mod parts;
 mod problem;
@@ -40,7 +42,7 @@ mod tls;
 mod upload;
 mod wire;
 
-use function::Function;
+use function::{Function, Permission};
 
 pub use acme::AcmeSettings;
 pub use admission::Calls;
@@ -51,6 +53,9 @@ pub use parts::{Parts, Settings};
 pub use raw::document;
 pub use server::Server;
 pub use tls::{TlsFiles, TlsSource};
+
+/// See what the server counts and depends on, with a key of the first workspace.
+pub const READ_SERVER: Permission = Permission("server.read");
 
 /// Every function of the program, sorted by path and method.
 pub fn functions() -> Vec<Function> {

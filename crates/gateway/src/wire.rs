@@ -10,24 +10,39 @@ use std::time::Duration;
 use kernel::{Dice, Problem, codes};
 use observe::RequestId;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
+use crate::pace::{Pace, allowance, now};
 use crate::problem;
 
-/// How the parser's own refusals begin. Ours carry `x-request-id`, these carry nothing.
+/// How the refusals of the HTTP/1 parser begin.
 const REFUSED: &[u8] = b"HTTP/1.1 4";
-const SIGNED: &[u8] = b"x-request-id";
 
-/// A stream whose writes must go on within a time.
+/// A stream whose peer must go on reading.
 pub(crate) struct Wire<S> {
     stream: S,
-    dice: Arc<dyn Dice>,
     /// How long the peer may read nothing while there is something to send.
     patience: Duration,
-    /// Set while a write waits for the peer.
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// Set from the first write that has to wait until everything is written.
+    stalled: Option<Stalled>,
+    /// How refusals of the parser become words; `None`: this is not HTTP/1.
+    words: Option<Words>,
     /// What is sent instead of a bare refusal.
     instead: Option<Instead>,
+}
+
+/// What it takes to say refusals of the parser in words.
+pub(crate) struct Words {
+    pub(crate) dice: Arc<dyn Dice>,
+    /// Tells when nothing of ours is on its way: then it is the parser that speaks.
+    pub(crate) pace: Arc<Pace>,
+}
+
+struct Stalled {
+    began: Instant,
+    /// Bytes that were written since.
+    taken: u64,
+    until: Pin<Box<Sleep>>,
 }
 
 struct Instead {
@@ -38,27 +53,50 @@ struct Instead {
 }
 
 impl<S> Wire<S> {
-    pub(crate) fn new(stream: S, patience: Duration, dice: Arc<dyn Dice>) -> Self {
-        Self { stream, dice, patience, waiting: None, instead: None }
+    pub(crate) fn new(stream: S, patience: Duration, words: Option<Words>) -> Self {
+        Self { stream, patience, stalled: None, words, instead: None }
     }
 
-    /// Fails a write that has waited too long.
+    /// Fails a write when the peer has taken too little for too long.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.waiting = None;
             return polled;
         }
-        #[expect(clippy::disallowed_methods, reason = "polled beside the write it limits")]
-        let waiting =
-            self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.patience)));
-        match waiting.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Stalled::begin(patience));
+        while stalled.until.as_mut().poll(cx).is_ready() {
+            let deadline = stalled.began + patience + allowance(stalled.taken);
+            if deadline <= stalled.until.deadline() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            stalled.until.as_mut().reset(deadline);
         }
+        Poll::Pending
+    }
+
+    /// The same for bytes, which give the peer more time.
+    fn watch_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let (Some(stalled), Poll::Ready(Ok(written))) = (&mut self.stalled, &polled) {
+            stalled.taken += *written as u64;
+        }
+        self.watch(cx, polled)
+    }
+}
+
+impl Stalled {
+    fn begin(patience: Duration) -> Self {
+        let began = now();
+        #[expect(clippy::disallowed_methods, reason = "polled beside the write it limits")]
+        let until = Box::pin(tokio::time::sleep_until(began + patience));
+        Self { began, taken: 0, until }
     }
 }
 
@@ -72,7 +110,7 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
                 return Poll::Ready(Ok(stood_for));
             }
             let polled = Pin::new(&mut self.stream).poll_write(cx, rest);
-            let written = ready!(self.watch(cx, polled))?;
+            let written = ready!(self.watch_write(cx, polled))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -85,16 +123,17 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
 
     /// Notes what is to be sent instead of a refusal without words.
     fn translate(&mut self, bytes: &[u8]) {
-        if let Some(problem) = bare_refusal(bytes) {
-            let id = RequestId::accept(None, &*self.dice);
+        let Some(words) = self.words.as_ref().filter(|words| words.pace.is_quiet()) else { return };
+        if let Some(problem) = refusal(bytes) {
+            let id = RequestId::accept(None, &*words.dice);
             let bytes = problem::unread(&problem, id.as_str());
             self.instead = Some(Instead { bytes, sent: 0, stands_for: 0 });
         }
     }
 }
 
-/// What a refusal of the parser means; `None` for everything else, which a few bytes tell.
-fn bare_refusal(bytes: &[u8]) -> Option<Problem> {
+/// What a refusal of the parser means, by its status; `None` for those it has no words for.
+fn refusal(bytes: &[u8]) -> Option<Problem> {
     let status = bytes.strip_prefix(REFUSED)?.get(..2)?;
     let (code, detail) = match status {
         b"00" => (
@@ -108,8 +147,7 @@ fn bare_refusal(bytes: &[u8]) -> Option<Problem> {
         ),
         _ => return None,
     };
-    let signed = bytes.windows(SIGNED.len()).any(|window| window == SIGNED);
-    (!signed).then(|| Problem::new(code, detail))
+    Some(Problem::new(code, detail))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
@@ -136,7 +174,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return self.send_instead(cx);
         }
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(cx, polled)
+        self.watch_write(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -152,7 +190,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return self.send_instead(cx);
         }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
-        self.watch(cx, polled)
+        self.watch_write(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -161,6 +199,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        if polled.is_ready() {
+            // It is asked for once everything was written.
+            self.stalled = None;
+            if let Some(words) = &self.words {
+                words.pace.written();
+            }
+        }
         self.watch(cx, polled)
     }
 
@@ -172,15 +217,31 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
-    #[test]
-    fn only_a_refusal_without_our_signature_is_put_into_words() {
-        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n\r\n";
-        assert_eq!(bare_refusal(bare).unwrap().code, codes::REQUEST_HEADERS_TOO_LARGE);
-        let ours = b"HTTP/1.1 400 Bad Request\r\nx-request-id: 1\r\n\r\n";
-        assert!(bare_refusal(ours).is_none());
-        assert!(bare_refusal(b"HTTP/1.1 404 Not Found\r\n\r\n").is_none());
-        assert!(bare_refusal(b"HTTP/1.1 200 OK\r\n\r\n").is_none());
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_a_little_now_and_then_is_given_up_and_a_slow_one_is_not() {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        for (piece, every, fine) in [(1_024, 59, false), (64 * 1_024, 1, true)] {
+            let (ours, mut theirs) = tokio::io::duplex(1_024);
+            let mut wire = Wire::new(ours, PATIENCE, None);
+            let read = async {
+                let mut tick = tokio::time::interval(Duration::from_secs(every));
+                let mut piece = vec![0; piece];
+                loop {
+                    tick.tick().await;
+                    if theirs.read_exact(&mut piece).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            let bytes = vec![0; 16 * 1_024 * 1_024];
+            let sent =
+                tokio::select! { sent = wire.write_all(&bytes) => sent, () = read => Ok(()) };
+            let kind = sent.map_err(|error| error.kind());
+            assert_eq!(kind, if fine { Ok(()) } else { Err(io::ErrorKind::TimedOut) }, "{every}");
+        }
     }
 }

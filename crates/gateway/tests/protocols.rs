@@ -275,8 +275,134 @@ async fn a_caller_who_reads_nothing_of_its_answer_is_let_go() {
     drop(stream);
 }
 
+/// What an HTTP/2 client says that never reads: the preface, and windows of so many bytes.
+fn preface(window: u32) -> Vec<u8> {
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let setting = [&4_u16.to_be_bytes()[..], &window.to_be_bytes()].concat();
+    sent.extend(frame(4, 0, 0, &setting));
+    sent
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// The frame that asks for something, whole.
+fn ask_h2(stream: u32, path: &str) -> Vec<u8> {
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let bearer = format!("Bearer {}", support::KEY);
+    // GET, http, then literals: the path, the host, who asks.
+    let head = [&[0x82, 0x86, 0x04][..], &text(path), &[0x01], &text("x"), &[0x0f, 0x08]].concat();
+    frame(1, 0x05, stream, &[head, text(&bearer)].concat())
+}
+
+/// Reads to the end: the kinds of the frames and the streams they are of. Answers pings, so that it is
+/// not taken for dead.
+async fn frames(stream: &mut TcpStream) -> Vec<(u8, u32)> {
+    const PING: u8 = 6;
+    let mut frames = Vec::new();
+    let mut head = [0; 9];
+    while stream.read_exact(&mut head).await.is_ok() {
+        let [a, b, c, kind, flags, stream_id @ ..] = head;
+        frames.push((kind, u32::from_be_bytes(stream_id)));
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        let _ = stream.read_exact(&mut payload).await;
+        if kind == PING && flags == 0 {
+            let _ = stream.write_all(&frame(PING, 1, 0, &payload)).await;
+        }
+    }
+    frames
+}
+
 #[tokio::test]
-async fn thousands_of_idle_connections_cost_little_and_end_by_themselves() {
+async fn a_caller_who_opens_no_window_for_its_answers_is_let_go() {
+    const RESET: u8 = 3;
+    for window in [0, 1] {
+        let settings = Settings {
+            body_timeout: Duration::from_millis(300),
+            header_timeout: Duration::from_secs(1),
+            ..Settings::default()
+        };
+        let wanted = Wanted { settings, functions: vec![large::FUNCTION], ..Wanted::default() };
+        let app = App::with(wanted).await;
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        stream.write_all(&preface(window)).await.unwrap();
+        for (number, path) in [(1, "/v1/test/large"), (3, "/v1/workspace")] {
+            stream.write_all(&ask_h2(number, path)).await.unwrap();
+        }
+        let said = tokio::time::timeout(Duration::from_secs(20), frames(&mut stream));
+        let said = said.await.expect("it is let go");
+        assert!(said.contains(&(RESET, 1)), "{window}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_body_of_an_answer_is_sent_as_it_is_whatever_it_looks_like() {
+    let settings = Settings { body_timeout: Duration::from_secs(60), ..Settings::default() };
+    let app = App::with(Wanted { settings, ..Wanted::default() }).await;
+    app.publish(
+        "format: 1\nname: Mirror\nnodes:\n\
+         - { name: In, type: core.webhook, parameters: { path: raw, method: POST, raw_body: true, \
+             respond: node } }\n\
+         - { name: Answer, type: core.respond, parameters: { with: binary } }\n\
+         connections: [ In -> Answer ]\n",
+    )
+    .await;
+    // Wherever a write begins anew, it begins with words of the parser.
+    let body = "HTTP/1.1 400 Bad Request\r\n".repeat(100_000);
+    let request = app.anonymous(reqwest::Method::POST, "/hooks/default/raw").body(body.clone());
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let got = response.text().await.unwrap();
+    assert!(got == body, "{} of {} bytes", got.len(), body.len());
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_parser_behind_an_answer_has_words_too() {
+    let app = App::new().await;
+    let said = exchange(&app, b"GET /live HTTP/1.1\r\nhost: x\r\n\r\nno request\r\n\r\n").await;
+    assert!(said.starts_with("HTTP/1.1 200 OK"), "{said}");
+    assert!(said.contains("HTTP/1.1 400 ") && said.contains("request.malformed"), "{said}");
+}
+
+#[tokio::test]
+async fn head_is_answered_without_a_body_over_http2_too() {
+    let app = App::new().await;
+    app.publish(
+        "format: 1\nname: Text\nnodes:\n\
+         - { name: In, type: core.webhook, parameters: { path: text, method: GET, respond: node } }\n\
+         - { name: Answer, type: core.respond, parameters: { with: text, body: twelve bytes } }\n\
+         connections: [ In -> Answer ]\n",
+    )
+    .await;
+    let http2 = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    for client in [Client::builder().no_proxy().build().unwrap(), http2] {
+        for (path, length) in [("/hooks/default/text", "12"), ("/live", "15")] {
+            let url = format!("http://{}{path}", app.address);
+            let head = client.head(&url).send().await.unwrap();
+            assert_eq!(head.status(), StatusCode::OK);
+            assert_eq!(head.headers()["content-length"], length);
+            assert!(head.bytes().await.unwrap().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn too_many_headers_are_refused_over_http2_as_over_http1() {
+    let app = App::new().await;
+    let http2 = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let with = |count: u32| {
+        let request = http2.get(format!("http://{}/live", app.address));
+        (0..count).fold(request, |request, number| request.header(format!("x-{number}"), "1"))
+    };
+    let problem = support::refused(with(120), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).await;
+    assert_eq!(problem["code"], "request.headers_too_large");
+    support::expect(with(90), StatusCode::OK).await;
+}
+
+#[tokio::test]
+async fn thousands_of_idle_connections_keep_nobody_waiting_and_end_by_themselves() {
     let settings = Settings { header_timeout: Duration::from_secs(4), ..Settings::default() };
     let app = App::with(with(settings)).await;
     let mut idle = Vec::new();
