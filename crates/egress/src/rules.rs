@@ -270,7 +270,11 @@ mod tests {
         let rules = rules(Reach::Public, &["10.0.0.0/8"], &["10.0.0.5:5432"]);
         assert_eq!(rules.denied_ports(), [5432].into());
         for host in ["10.0.0.5", "[::ffff:10.0.0.5]", "[64:ff9b::a00:5]", "[2002:a00:5::]"] {
-            assert_eq!(verdict(&rules, &format!("http://{host}:5432/")), Verdict::Refused, "{host}");
+            assert_eq!(
+                verdict(&rules, &format!("http://{host}:5432/")),
+                Verdict::Refused,
+                "{host}"
+            );
             assert_eq!(verdict(&rules, &format!("http://{host}:80/")), Verdict::Trusted, "{host}");
         }
     }

@@ -10,7 +10,9 @@ use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use function::{Answer, BodyArgument, Caller, Function, Kind, Method};
-use kernel::{Problem, codes};
+use kernel::limits::VALUE_BYTES;
+use kernel::room::Held;
+use kernel::{Problem, codes, json};
 use rate::Subject;
 use tracing::Instrument;
 
@@ -112,11 +114,14 @@ async fn call(
     let query = head.uri.query().unwrap_or_default().to_owned();
     let settings = &shared.settings;
     let (bytes_max, within) = (settings.api_body_bytes_max, settings.body_timeout);
-    let body = body::read(incoming, &head.headers, bytes_max, within).await?.into();
+    let mut held = shared.bodies.enter();
+    let body = body::read(incoming, &head.headers, bytes_max, within, &mut held).await?;
+    let content_type = text("content-type");
+    weigh(function, content_type.as_deref(), &body, &mut held)?;
     let request = function::Request {
         path,
         query,
-        content_type: text("content-type"),
+        content_type,
         idempotency_key,
         if_match: text("if-match"),
         if_none_match: text("if-none-match"),
@@ -125,19 +130,39 @@ async fn call(
         if_range: text("if-range"),
         request_id: Some(about.id().to_owned()),
         trace_id: Some(about.trace_id()).filter(|id| !id.is_empty()),
-        body,
+        body: body.into(),
     };
     if matches!(function.kind, Kind::Query) && shared.cache.is_on() && !fresh {
         let run = run(shared, function, &caller, &request);
         let (found, served) = shared.cache.answer(function, &caller, &request, run).await;
         return Ok((found?, served));
     }
-    let answer = run(shared, function, &caller, &request).await;
-    if !matches!(function.kind, Kind::Query) {
-        // Whatever came of it: a refusal may follow a commit.
-        shared.cache.forget(caller.workspace);
-    }
-    Ok((Arc::new(answer?), Served::Ran))
+    // Whatever comes of it: a refusal may follow a commit. What is asked by GET changes nothing.
+    let changes = function.method != Method::Get;
+    let _forgetting = changes.then(|| shared.cache.forgetting(caller.workspace));
+    let answer = run(shared, function, &caller, &request).await?;
+    Ok((Arc::new(answer), Served::Ran))
+}
+
+/// Refuses a body that would become too many values, and takes the room of those it becomes.
+fn weigh(
+    function: &Function,
+    content_type: Option<&str>,
+    body: &[u8],
+    held: &mut Held,
+) -> Result<(), Problem> {
+    let kind = content_type.unwrap_or_default().to_ascii_lowercase();
+    let values = match function.body {
+        BodyArgument::None => return Ok(()),
+        // Lines and quotes mean other things in YAML: every byte that may begin a value counts.
+        BodyArgument::Raw { .. } if kind.contains("yaml") => {
+            body.iter().filter(|byte| b",[{\n".contains(byte)).count()
+        }
+        BodyArgument::Raw { .. } if !kind.is_empty() && !kind.contains("json") => return Ok(()),
+        BodyArgument::Raw { .. } | BodyArgument::Json(_) => json::count_values(body),
+    };
+    json::check_values(values)?;
+    held.take(values * VALUE_BYTES)
 }
 
 /// Runs the function when its turn has come.
@@ -147,8 +172,8 @@ async fn run(
     caller: &Caller,
     request: &function::Request,
 ) -> Result<Answer, Problem> {
-    let _place = shared.admission.enter().await?;
-    let call = shared.host.call(function, caller, request);
+    let place = Arc::new(shared.admission.enter().await?);
+    let call = shared.host.call_in_turn(function, caller, request, Some(place));
     match function.kind {
         // An action has a time of its own.
         Kind::Action { .. } => call.await,
@@ -175,7 +200,7 @@ fn check_accept(function: &Function, headers: &HeaderMap) -> Result<(), Problem>
 }
 
 /// The caller behind `Authorization: Bearer …`.
-async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Problem> {
+pub(crate) async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Problem> {
     let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let key = sent.and_then(|sent| {
         let (scheme, key) = sent.split_once(' ')?;
@@ -190,7 +215,8 @@ async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Pr
     }
 }
 
-/// Refuses unless the sender sits on this machine or shows a key.
+/// Refuses unless the sender sits on this machine or shows a key of an operator: what the server counts
+/// is about all workspaces.
 pub(crate) async fn privileged(
     shared: &Shared,
     about: &About,
@@ -199,7 +225,13 @@ pub(crate) async fn privileged(
     if about.is_local(headers) {
         return Ok(());
     }
-    authenticate(shared, headers).await.map(drop)
+    let caller = authenticate(shared, headers).await?;
+    caller.require(crate::READ_SERVER)?;
+    if &*caller.workspace_slug == identity::FIRST_SLUG {
+        return Ok(());
+    }
+    let detail = "This is about the whole server: it needs a key of the first workspace.";
+    Err(Problem::new(codes::AUTH_FORBIDDEN, detail))
 }
 
 async fn not_found(request: Request) -> Response<Body> {

@@ -6,6 +6,7 @@ use axum::body::HttpBody;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use kernel::room::Held;
 use kernel::{Problem, codes};
 
 /// What is thrown away of a body that is too large, so that its sender can read the answer.
@@ -15,15 +16,16 @@ const DISCARDED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// much and send little would take the memory of those who do send.
 const RESERVED_BYTES_MAX: usize = 64 * 1024;
 
-/// The whole body.
+/// The whole body, which takes its room among those of all requests as it arrives.
 ///
 /// # Errors
-/// `request.body_too_large`, `request.malformed` when it breaks off, `request.incomplete`.
+/// `request.body_too_large`, `server.overloaded`, `request.malformed` when it breaks off, `request.incomplete`.
 pub(crate) async fn read<B>(
     body: B,
     headers: &HeaderMap,
     bytes_max: usize,
     within: Duration,
+    held: &mut Held,
 ) -> Result<Bytes, Problem>
 where
     B: HttpBody<Data = Bytes> + Unpin,
@@ -31,13 +33,20 @@ where
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    tokio::time::timeout(within, collect(body, headers, bytes_max)).await.unwrap_or_else(|_| {
-        let detail = format!("The body did not arrive within {} s.", within.as_secs());
-        Err(Problem::new(codes::REQUEST_INCOMPLETE, detail))
-    })
+    tokio::time::timeout(within, collect(body, headers, bytes_max, held)).await.unwrap_or_else(
+        |_| {
+            let detail = format!("The body did not arrive within {} s.", within.as_secs());
+            Err(Problem::new(codes::REQUEST_INCOMPLETE, detail))
+        },
+    )
 }
 
-async fn collect<B>(mut body: B, headers: &HeaderMap, bytes_max: usize) -> Result<Bytes, Problem>
+async fn collect<B>(
+    mut body: B,
+    headers: &HeaderMap,
+    bytes_max: usize,
+    held: &mut Held,
+) -> Result<Bytes, Problem>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
@@ -60,6 +69,10 @@ where
         if first.len() + rest.len() + data.len() > bytes_max {
             discard(body, (first.len() + rest.len()) as u64).await;
             return Err(too_large(bytes_max));
+        }
+        if let Err(problem) = held.take(data.len()) {
+            discard(body, (first.len() + rest.len()) as u64).await;
+            return Err(problem);
         }
         if first.is_empty() {
             first = data;
@@ -104,6 +117,7 @@ mod tests {
     use futures::StreamExt as _;
     use http_body_util::StreamBody;
     use hyper::body::Frame;
+    use kernel::room::Room;
 
     use super::*;
 
@@ -146,7 +160,8 @@ mod tests {
             let body = Announced(StreamBody::new(pieces.chain(never)), LENGTH);
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(LENGTH));
-            read(body, &headers, LENGTH as usize, Duration::from_millis(50)).await
+            let mut held = Room::new(usize::MAX).enter();
+            read(body, &headers, LENGTH as usize, Duration::from_millis(50), &mut held).await
         });
         let mut reads = Box::pin(futures::future::join_all(reads));
         assert!(futures::poll!(reads.as_mut()).is_pending());

@@ -17,8 +17,8 @@ use tokio::sync::OnceCell;
 
 /// Workspaces that become stale together are at most one in so many.
 const GENERATIONS: usize = 1_024;
-/// What an entry takes besides its texts.
-const ENTRY_BYTES: usize = 512;
+/// What a key takes besides its texts.
+const ENTRY_BYTES: usize = 256;
 
 /// Settings of the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,18 @@ pub(crate) struct Cache {
     entries: Mutex<Entries>,
 }
 
+/// Makes what is kept of a workspace stale when it is dropped.
+pub(crate) struct Forgetting<'a> {
+    cache: &'a Cache,
+    workspace: WorkspaceId,
+}
+
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        self.cache.forget(self.workspace);
+    }
+}
+
 impl Cache {
     pub(crate) fn new(settings: CacheSettings, clock: Arc<dyn Clock>) -> Self {
         let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
@@ -101,8 +113,13 @@ impl Cache {
         !self.settings.ttl.is_zero()
     }
 
-    /// What was asked in this workspace may have changed.
-    pub(crate) fn forget(&self, workspace: WorkspaceId) {
+    /// What was asked in this workspace may have changed once this is dropped: a caller who leaves
+    /// behind the commit ends the call, too.
+    pub(crate) fn forgetting(&self, workspace: WorkspaceId) -> Forgetting<'_> {
+        Forgetting { cache: self, workspace }
+    }
+
+    fn forget(&self, workspace: WorkspaceId) {
         if self.is_on() {
             self.generation(workspace).fetch_add(1, Ordering::AcqRel);
         }
@@ -162,7 +179,8 @@ impl Cache {
         let entry = Entry { began: now, found: Arc::default() };
         entries.by_key.insert(key.clone(), entry.clone());
         entries.order.push_back((key.clone(), now));
-        entries.bytes += key.bytes();
+        entries.bytes += 2 * key.bytes();
+        entries.shrink(self.settings.bytes_max);
         entry
     }
 
@@ -175,10 +193,7 @@ impl Cache {
             Err(_) => entries.remove(key),
             Ok(answer) => {
                 entries.bytes += answer.body.len();
-                while entries.bytes > self.settings.bytes_max {
-                    let Some((oldest, began)) = entries.order.pop_front() else { break };
-                    entries.remove_if(&oldest, began);
-                }
+                entries.shrink(self.settings.bytes_max);
             }
         }
     }
@@ -188,10 +203,22 @@ impl Entries {
     fn drop_stale(&mut self, now: Duration, ttl: Duration) {
         while let Some((_, began)) = self.order.front()
             && now.saturating_sub(*began) >= ttl
-            && let Some((key, began)) = self.order.pop_front()
         {
-            self.remove_if(&key, began);
+            self.drop_oldest();
         }
+    }
+
+    fn shrink(&mut self, bytes_max: usize) {
+        while self.bytes > bytes_max && !self.order.is_empty() {
+            self.drop_oldest();
+        }
+    }
+
+    /// What failed is gone already, but for its place in the order.
+    fn drop_oldest(&mut self) {
+        let Some((key, began)) = self.order.pop_front() else { return };
+        self.bytes = self.bytes.saturating_sub(key.bytes());
+        self.remove_if(&key, began);
     }
 
     fn remove_if(&mut self, key: &Key, began: Duration) {
@@ -211,11 +238,11 @@ impl Entries {
 }
 
 impl Key {
+    /// What it takes each of the two times it is held.
     fn bytes(&self) -> usize {
         let path: usize = self.path.iter().map(|(name, value)| name.len() + value.len()).sum();
         let tags =
             [&self.if_none_match, &self.if_match].map(|tag| tag.as_ref().map_or(0, String::len));
-        // The key is held twice.
-        ENTRY_BYTES + 2 * (path + self.query.len() + tags.iter().sum::<usize>())
+        ENTRY_BYTES + path + self.query.len() + tags.iter().sum::<usize>()
     }
 }

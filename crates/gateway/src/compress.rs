@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::header::{self, HeaderMap};
-use axum::http::{HeaderValue, Response};
+use axum::http::{HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 
 /// Shorter bodies fit into a packet anyway.
@@ -61,11 +61,22 @@ impl Accepted {
     }
 }
 
-/// Compresses the body where that is wanted and worth it. The entity tag stays: it names the state of
-/// the thing for `if-match`, and `vary` keeps the encodings apart in caches.
-pub(crate) async fn respond(response: Response<Body>, wish: &Wish) -> Response<Body> {
+/// How the entity tag of a compressed body differs from that of the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    /// The name of the encoding stands behind it; whoever made the tag knows that.
+    Named,
+    /// It is a weak one: it is a workflow's own.
+    Weak,
+}
+
+/// Compresses the body where that is wanted and worth it. A part of something stays as it is: its
+/// place is counted in plain bytes.
+pub(crate) async fn respond(response: Response<Body>, wish: &Wish, tag: Tag) -> Response<Body> {
     let long = response.body().size_hint().lower() >= FROM_BYTES;
-    if !long || !is_text(response.headers()) {
+    let is_part = response.status() == StatusCode::PARTIAL_CONTENT
+        || response.headers().contains_key(header::CONTENT_RANGE);
+    if !long || is_part || !is_text(response.headers()) {
         return response;
     }
     let accepted = wish.read();
@@ -91,7 +102,23 @@ pub(crate) async fn respond(response: Response<Body>, wish: &Wish) -> Response<B
     let name = if accepted == Accepted::Zstd { "zstd" } else { "gzip" };
     head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
     head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.remove(header::ACCEPT_RANGES);
+    mark(&mut head.headers, name, tag);
     Response::from_parts(head, Body::from(small))
+}
+
+/// Other bytes have another tag.
+fn mark(headers: &mut HeaderMap, encoding: &str, tag: Tag) {
+    let Some(plain) = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()) else { return };
+    let marked = match (tag, plain.strip_suffix('"')) {
+        (_, Some(_)) if plain.starts_with("W/") => return,
+        (Tag::Named, Some(inside)) => format!("{inside}.{encoding}\""),
+        (Tag::Weak, Some(_)) => format!("W/{plain}"),
+        (_, None) => return,
+    };
+    if let Ok(marked) = HeaderValue::try_from(marked) {
+        headers.insert(header::ETAG, marked);
+    }
 }
 
 fn is_text(headers: &HeaderMap) -> bool {

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::request::Parts as Head;
 use axum::http::uri::Authority;
-use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use kernel::codes;
@@ -12,6 +12,7 @@ use trigger::{
     Reception, Stage,
 };
 
+use crate::api;
 use crate::body;
 use crate::limits::Spent;
 use crate::problem;
@@ -46,30 +47,45 @@ pub(crate) async fn respond(
         headers: &head.headers,
         client: about.address(&head.headers, &shared.settings.proxies),
     };
-    if let Err(problem) = Spent::default().take_address(shared, about, &head.headers) {
-        return refuse(problem.into(), about);
-    }
+    let mut spent = Spent::default();
+    let taken = spent.take_address(shared, about, &head.headers);
+    let mut response = match taken {
+        Ok(()) => respond_to(shared, &head, &hook, body, about).await,
+        Err(problem) => refuse(problem.into(), about),
+    };
+    spent.sign(&mut response);
+    response
+}
+
+/// Answers what is not too much.
+async fn respond_to(
+    shared: &Shared,
+    head: &Head,
+    hook: &HookHead<'_>,
+    body: Incoming,
+    about: &About,
+) -> Response<Body> {
     // The dispatch looked before it came here.
-    let (stage, rest) = split(path).unwrap_or((Stage::Published, ""));
+    let (stage, rest) = split(hook.path).unwrap_or((Stage::Published, ""));
     let (slug, rest) = rest.split_once('/').unwrap_or((rest, ""));
-    let found = match shared.hooks.find(stage, slug, rest, &hook).await {
+    let found = match shared.hooks.find(stage, slug, rest, hook).await {
         Ok(Reception::Found(found)) => found,
         Ok(Reception::Preflight(answer)) => return render(answer),
         Err(error) => return refuse(error, about),
     };
     let began = shared.clock.monotonic();
-    let answered = answer(shared, &found, &head, &hook, body, about).await;
+    let answered = answer(shared, &found, head, hook, body, about).await;
     let took = shared.clock.monotonic().saturating_sub(began);
     let (status, run, error) = match &answered {
         Ok(answer) => (answer.status, answer.run, None),
         Err(error) => (error.status, error.run, Some(error)),
     };
-    shared.hooks.note(&found, &hook, CallEnd { status, run, error, took });
+    shared.hooks.note(&found, hook, CallEnd { status, run, error, took });
     let mut response = match answered {
         Ok(answer) => render(answer),
         Err(error) => refuse(error, about),
     };
-    for (name, value) in found.extra_headers(&hook) {
+    for (name, value) in found.extra_headers(hook) {
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().append(name, value);
         }
@@ -87,6 +103,7 @@ async fn answer(
 ) -> Result<HookAnswer, HookError> {
     let settings = &shared.settings;
     let within = settings.body_timeout;
+    let mut held = shared.bodies.enter();
     let intake = match found.admit(hook) {
         Ok(()) => shared.hooks.intake(found, hook).map_err(HookError::from),
         Err(error) => Err(error),
@@ -94,24 +111,33 @@ async fn answer(
     let body = match intake {
         Ok(_) if body.is_end_stream() => HookBody::Whole(Bytes::new()),
         Ok(Intake::Whole(bytes_max)) => {
-            HookBody::Whole(body::read(body, hook.headers, bytes_max, within).await?)
+            HookBody::Whole(body::read(body, hook.headers, bytes_max, within, &mut held).await?)
         }
         Ok(Intake::Stream) => {
             let pieces = upload::pieces(body, within);
-            HookBody::Taken(shared.hooks.take(found, hook, pieces).await?)
+            HookBody::Taken(shared.hooks.take(found, hook, pieces, &mut held).await?)
         }
         Err(error) => {
             upload::let_go(body, hook.headers, within).await;
             return Err(error);
         }
     };
+    let is_insider = found.is_draft() && is_insider(shared, found, &head.headers).await;
     let request = HookRequest {
         head: *hook,
         url: address(settings.public_url.as_deref(), head, about.is_secure()),
         trace: about.traceparent(),
         body,
+        is_insider,
+        held,
     };
     shared.hooks.answer(found, request).await
+}
+
+/// Whether the caller shows an API key of the hook's workspace.
+async fn is_insider(shared: &Shared, found: &Found, headers: &HeaderMap) -> bool {
+    let caller = api::authenticate(shared, headers).await;
+    caller.is_ok_and(|caller| caller.workspace == found.workspace())
 }
 
 /// The address as the caller sees it.
@@ -182,7 +208,7 @@ fn refuse(error: HookError, about: &About) -> Response<Body> {
     response
 }
 
-fn put(headers: &mut axum::http::HeaderMap, name: HeaderName, value: &str) {
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }

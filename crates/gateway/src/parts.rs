@@ -25,6 +25,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Bytes of a body sent to the API.
     pub api_body_bytes_max: usize,
+    /// Bytes of the bodies of all requests under way together, unpacked and parsed.
+    pub bodies_bytes_max: usize,
     /// Bytes of a request's headers together.
     pub header_bytes_max: usize,
     /// How long the headers of a request may take to arrive, and an idle connection may stay.
@@ -50,12 +52,13 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 16 MiB for bodies, 64 KiB and 30 s for headers, 60 s for bodies, 10 000 connections with 200
+    /// 16 MiB for a body and 512 MiB for all, 64 KiB and 30 s for headers, 60 s for bodies, 10 000 connections with 200
     /// streams each, 25 s to drain; no CORS, no TLS.
     fn default() -> Self {
         Self {
             public_url: None,
             api_body_bytes_max: kernel::limits::BODY_BYTES_MAX,
+            bodies_bytes_max: kernel::limits::BODIES_BYTES_MAX,
             header_bytes_max: 64 * 1_024,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),

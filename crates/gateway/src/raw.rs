@@ -130,7 +130,8 @@ const ROUTES: &[(Served, Raw)] = &[
             path: "/health",
             tag: "system",
             summary: "What the server depends on, and whether it is there",
-            description: "Each dependency is named to callers on the same machine or with a key.",
+            description: "Each dependency is named to callers on the same machine or with a key of the first \
+            workspace that has the scope `server.read`.",
             answers: &[
                 (200, "application/json", "What cannot be done without is there."),
                 (503, "application/json", "Something critical is away, or the server is stopping."),
@@ -175,10 +176,16 @@ const ROUTES: &[(Served, Raw)] = &[
             path: "/metrics",
             tag: "system",
             summary: "What is counted and measured, for Prometheus",
-            description: "For callers on the same machine or with a key.",
+            description: "For callers on the same machine or with a key of the first workspace that has the \
+            scope `server.read`.",
             answers: &[
                 (200, "text/plain", "Every metric."),
                 (401, "", "The caller is elsewhere and shows no valid key."),
+                (
+                    403,
+                    "",
+                    "The key is not one of the first workspace with the scope `server.read`.",
+                ),
             ],
             key: openapi::Key::Optional,
         },
@@ -243,15 +250,22 @@ const HOOK_ANSWERS: &[(u16, &str, &str)] = &[
     (200, "*/*", "What the workflow answers; it may choose another status."),
     (202, "application/json", "The run has begun and answers nobody."),
     (400, "", "The body cannot be parsed."),
+    (401, "", "The hook asks for credentials, and what was sent is missing or wrong."),
+    (403, "", "The hook takes no calls from this address."),
     (404, "", "Nothing listens here."),
     (405, "", "What listens here does not listen to this method."),
     (408, "", "The body did not arrive in time."),
-    (413, "", "The body is larger than allowed."),
-    (415, "", "The body is compressed, or of a kind that is not understood."),
+    (409, "", "A call with this signature was accepted before."),
+    (413, "", "The body is larger than allowed, or would become too many values or fields."),
+    (
+        415,
+        "",
+        "The body is of a kind that the hook does not take, or encoded otherwise than by gzip.",
+    ),
     (422, "", "The idempotency key is not valid."),
     (429, "", "Too many requests came from this address."),
     (500, "", "The run failed."),
-    (503, "", "The server takes no more runs now."),
+    (503, "", "The server takes no more runs or bodies now."),
     (504, "", "The workflow did not answer in time; the run goes on."),
 ];
 

@@ -78,11 +78,12 @@ impl About {
         // The last entries were added by those nearest to us; the first that is none of them calls.
         let sent = headers.get_all("x-forwarded-for").iter().rev();
         let entries = sent.filter_map(|value| value.to_str().ok());
-        let entries = entries.flat_map(|text| text.rsplit(',')).map(|entry| entry.trim().parse());
+        let entries =
+            entries.flat_map(|text| text.rsplit(',')).map(|entry| forwarded(entry.trim()));
         let mut nearest = peer;
         for entry in entries {
-            let Ok(address) = entry else { break };
-            nearest = IpAddr::to_canonical(&address);
+            let Some(address) = entry else { break };
+            nearest = address.to_canonical();
             if !trusted(proxies, nearest) {
                 break;
             }
@@ -111,6 +112,13 @@ impl About {
     }
 }
 
+/// One entry of `x-forwarded-for`: an address, which some proxies write with its port.
+fn forwarded(entry: &str) -> Option<IpAddr> {
+    let in_brackets = || entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
+    entry.parse().ok().or_else(with_port).or_else(in_brackets)
+}
+
 fn trusted(proxies: &[IpNet], address: IpAddr) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
@@ -134,6 +142,10 @@ mod tests {
         assert_eq!(address("192.0.2.7", "198.51.100.1"), "192.0.2.7");
         assert_eq!(address("10.0.0.1", "203.0.113.9, 198.51.100.1, 10.0.0.2"), "198.51.100.1");
         assert_eq!(address("10.0.0.1", "nonsense"), "10.0.0.1");
+        assert_eq!(address("10.0.0.1", "198.51.100.1:5678, 10.0.0.2:99"), "198.51.100.1");
+        assert_eq!(address("10.0.0.1", "[2001:db8::1]:99"), "2001:db8::1");
+        assert_eq!(address("10.0.0.1", "[2001:db8::1]"), "2001:db8::1");
+        assert_eq!(address("10.0.0.1", "198.51.100.1:port"), "10.0.0.1");
         assert_eq!(address("::ffff:10.0.0.1", "2001:db8::1"), "2001:db8::1");
     }
 }

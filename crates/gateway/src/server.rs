@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use kernel::room::Room;
 use kernel::{Problem, codes};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -51,6 +52,7 @@ impl Server {
         let shared = Arc::new(Shared {
             admission: Admission::new(parts.settings.calls),
             cache: Cache::new(parts.settings.cache, Arc::clone(&parts.clock)),
+            bodies: Room::new(parts.settings.bodies_bytes_max),
             rates: parts.rates,
             tls,
             openapi_3_0: function::openapi::older(&openapi).to_string().into(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use function::Host;
 use identity::Authenticator;
+use kernel::room::Room;
 use kernel::{Clock, Dice};
 use observe::Metrics;
 use rate::Rates;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) admission: Admission,
     pub(crate) cache: Cache,
+    pub(crate) bodies: Room,
     pub(crate) rates: Rates,
     pub(crate) tls: Option<Tls>,
     pub(crate) hooks: Hooks,

@@ -61,6 +61,31 @@ mod gated {
         Ok(())
     }
 
+    pub(crate) mod patient {
+        use super::*;
+
+        /// Stands in a gate, and does nothing but wait there.
+        #[action(GET "/v1/test/patient", permission = Permission("test.gated"))]
+        pub(crate) async fn patient(cx: &ActionContext) -> Result<(), Problem> {
+            let gate = cx.service::<Arc<Gate>>();
+            gate.began.add_permits(1);
+            cx.wait(gate.open.acquire()).await.expect("it is never closed").forget();
+            Ok(())
+        }
+    }
+
+    pub(crate) mod failing {
+        use super::counted::Question;
+        use super::*;
+
+        /// Says that it does not work.
+        #[query(GET "/v1/test/failing", permission = Permission("test.counted"))]
+        pub(crate) async fn failing(_: &QueryContext, query: Question) -> Result<usize, Problem> {
+            drop(query);
+            Err(Problem::internal())
+        }
+    }
+
     pub(crate) mod counted {
         use schemars::JsonSchema;
         use serde::Deserialize;
@@ -89,7 +114,12 @@ mod gated {
 fn app(settings: Settings, gate: &Arc<Gate>) -> Wanted {
     Wanted {
         settings,
-        functions: vec![gated::FUNCTION, gated::counted::FUNCTION],
+        functions: vec![
+            gated::FUNCTION,
+            gated::patient::FUNCTION,
+            gated::failing::FUNCTION,
+            gated::counted::FUNCTION,
+        ],
         services: function::Services::builder().with(Arc::clone(gate)),
         ..Wanted::default()
     }
@@ -130,6 +160,53 @@ async fn exactly_so_many_calls_run_and_those_too_many_are_told_when_to_come_back
 }
 
 #[tokio::test]
+async fn who_only_waits_keeps_nobody_else_from_running() {
+    let gate = Arc::new(Gate::default());
+    let calls = Calls { concurrent_max: 1, queue_max: 0, ..Calls::default() };
+    let app = App::with(app(Settings { calls, ..Settings::default() }, &gate)).await;
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        let call = app.owner(Method::GET, "/v1/test/patient").send();
+        #[expect(clippy::disallowed_methods, reason = "the test waits for them below")]
+        waiting.push(tokio::spawn(call));
+        gate.began(1).await;
+        // Its place is free as soon as it waits, which is right behind the beginning.
+        let asked = async {
+            let ask = || app.owner(Method::GET, "/v1/workspace").send();
+            while ask().await.unwrap().status() != StatusCode::OK {}
+        };
+        tokio::time::timeout(Duration::from_secs(10), asked).await.expect("others run meanwhile");
+    }
+    gate.open.add_permits(5);
+    for call in waiting {
+        assert_eq!(call.await.unwrap().unwrap().status(), StatusCode::NO_CONTENT);
+    }
+}
+
+#[tokio::test]
+async fn long_polls_of_drafts_wait_beside_each_other() {
+    let calls =
+        Calls { concurrent_max: 1, queue_timeout: Duration::from_millis(200), ..Calls::default() };
+    let app = App::with(Wanted {
+        settings: Settings { calls, ..Settings::default() },
+        ..Wanted::default()
+    })
+    .await;
+    let id = app
+        .save(
+            "format: 1\nname: Heard\nnodes:\n\
+             - { name: In, type: core.webhook, parameters: { path: heard, method: GET } }\n",
+        )
+        .await;
+    let listen = format!("/v1/workflows/{id}/hooks/listen");
+    expect(app.owner(Method::POST, &listen).json(&serde_json::json!({})), StatusCode::OK).await;
+    let ask = |_| app.owner(Method::GET, &format!("{listen}?wait=2")).send();
+    for response in futures::future::join_all((0..4).map(ask)).await {
+        assert_eq!(response.unwrap().status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_calls_too_often_is_told_so_and_another_is_not() {
     let budget = Budget { per_minute: 60, burst: Duration::from_secs(3) };
     let rates = rate::Settings { key: Some(budget), ..rate::Settings::default() };
@@ -158,6 +235,9 @@ async fn an_address_is_limited_before_its_key_is_looked_at_and_at_hooks_too() {
     let hook = || app.anonymous(Method::POST, "/hooks/default/nothing");
     refused(hook(), StatusCode::NOT_FOUND).await;
     refused(hook(), StatusCode::NOT_FOUND).await;
+    let response = hook().send().await.unwrap();
+    assert_eq!(response.headers()["ratelimit-policy"], "\"address\";q=2;w=2");
+    assert!(response.headers()["ratelimit"].to_str().unwrap().starts_with("\"address\";r=0;"));
     let problem = refused(hook(), StatusCode::TOO_MANY_REQUESTS).await;
     assert_eq!(problem["code"], "rate.limited");
     refused(app.anonymous(Method::GET, "/v1/workspace"), StatusCode::TOO_MANY_REQUESTS).await;
@@ -207,6 +287,24 @@ async fn nothing_is_kept_beyond_its_bytes() {
         expect(ask(&format!("about={other}")), StatusCode::OK).await;
     }
     assert_eq!(expect(ask("about=a"), StatusCode::OK).await, 12);
+}
+
+#[tokio::test]
+async fn what_failed_is_counted_among_what_is_kept_and_what_only_reads_makes_nothing_stale() {
+    let gate = Arc::new(Gate::default());
+    gate.open.add_permits(1);
+    let cache = CacheSettings { ttl: Duration::from_secs(3_600), bytes_max: 20_000 };
+    let app = App::with(app(Settings { cache, ..Settings::default() }, &gate)).await;
+    let ask = |path: &str| app.owner(Method::GET, &format!("/v1/test/{path}"));
+    assert_eq!(expect(ask("counted"), StatusCode::OK).await, 1);
+    // An action that is asked by GET runs, which counts one, and changes nothing.
+    expect(ask("gated"), StatusCode::NO_CONTENT).await;
+    assert_eq!(expect(ask("counted"), StatusCode::OK).await, 1);
+    // What failed takes room of what was kept, instead of room that nobody counts.
+    for other in 0..100 {
+        refused(ask(&format!("failing?about={other}")), StatusCode::INTERNAL_SERVER_ERROR).await;
+    }
+    assert_eq!(expect(ask("counted"), StatusCode::OK).await, 3);
 }
 
 #[tokio::test]
@@ -270,6 +368,128 @@ async fn long_texts_are_compressed_as_the_caller_likes_and_short_ones_are_not() 
     assert_eq!(gzip.headers()["content-encoding"], "gzip");
     let short = ask("/live", "gzip, zstd").await.unwrap();
     assert!(!short.headers().contains_key("content-encoding"));
+}
+
+/// A workflow that answers with a long text and these headers.
+fn long_text(name: &str, reply: &str) -> String {
+    let text = "words ".repeat(1_000);
+    format!(
+        "format: 1\nname: {name}\nnodes:\n\
+         - {{ name: In, type: core.webhook, parameters: {{ path: {name}, method: GET, \
+             respond: node }} }}\n\
+         - {{ name: Answer, type: core.respond, parameters: {{ with: text, body: '{text}', \
+             {reply} }} }}\n\
+         connections: [ In -> Answer ]\n"
+    )
+}
+
+#[tokio::test]
+async fn a_compressed_answer_has_a_tag_of_its_own_that_is_understood_when_it_comes_back() {
+    let app = App::new().await;
+    let client = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
+    let id = app.save(&long_text("tagged", "headers: { etag: '\"own\"' }")).await;
+    let path = format!("/v1/workflows/{id}");
+    let ask = |path: &str, encodings: &str| {
+        let request = client.get(format!("http://{}{path}", app.address));
+        request.bearer_auth(support::KEY).header("accept-encoding", encodings)
+    };
+    let tag =
+        |response: &reqwest::Response| response.headers()["etag"].to_str().unwrap().to_owned();
+    let plain = ask(&path, "identity").send().await.unwrap();
+    let (plain, mut tags) = (tag(&plain), Vec::new());
+    for encoding in ["gzip", "zstd"] {
+        let packed = ask(&path, encoding).send().await.unwrap();
+        assert_eq!(packed.headers()["content-encoding"], encoding);
+        tags.push(tag(&packed));
+        assert!(tags.iter().filter(|known| **known == tag(&packed)).count() == 1);
+        assert_ne!(tag(&packed), plain);
+        let known = ask(&path, encoding).header("if-none-match", tag(&packed));
+        assert_eq!(known.send().await.unwrap().status(), StatusCode::NOT_MODIFIED);
+    }
+    // What was given may be sent back, and means the version it was given with.
+    let patch = |tag: &str| {
+        let request = app.owner(Method::PATCH, &path).header("if-match", tag);
+        let kind = "application/merge-patch+json";
+        request.header("content-type", kind).body(r#"{"description": "x"}"#)
+    };
+    expect(patch(&tags[1]), StatusCode::OK).await;
+    refused(patch(&tags[0]), StatusCode::PRECONDITION_FAILED).await;
+    // A workflow's own tag is a weak one.
+    expect(app.owner(Method::POST, &format!("{path}/publish")), StatusCode::OK).await;
+    let own = ask("/hooks/default/tagged", "gzip").send().await.unwrap();
+    assert_eq!(own.headers()["content-encoding"], "gzip");
+    assert_eq!(own.headers()["etag"], "W/\"own\"");
+}
+
+#[tokio::test]
+async fn a_part_of_something_is_never_compressed() {
+    let app = App::new().await;
+    let reply = "status: 206, headers: { content-range: 'bytes 0-5999/9000' }";
+    app.publish(&long_text("part", reply)).await;
+    let client = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
+    let ask = client.get(format!("http://{}/hooks/default/part", app.address));
+    let response = ask.header("accept-encoding", "gzip").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
+    assert!(!response.headers().contains_key("content-encoding"));
+    assert_eq!(response.text().await.unwrap().len(), 6_000);
+}
+
+#[tokio::test]
+async fn a_page_that_a_workflow_answers_with_stands_in_a_sandbox_unless_it_says_otherwise() {
+    let app = App::new().await;
+    app.publish(&long_text("usual", "headers: { content-type: text/html }")).await;
+    let own = "headers: { content-security-policy: 'default-src https:' }";
+    app.publish(&long_text("own", own)).await;
+    let ask = |path: &str| app.anonymous(Method::GET, path).send();
+    for path in ["/hooks/default/usual", "/hooks/default/nothing"] {
+        let response = ask(path).await.unwrap();
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("sandbox ") && policy.contains("allow-scripts"), "{policy}");
+        // A page with this right would be one of ours, with our storage and our cookies.
+        assert!(!policy.contains("allow-same-origin"), "{policy}");
+    }
+    let response = ask("/hooks/default/own").await.unwrap();
+    assert_eq!(response.headers()["content-security-policy"], "default-src https:");
+    let docs = ask("/docs").await.unwrap();
+    assert_eq!(docs.headers()["cross-origin-opener-policy"], "same-origin");
+}
+
+#[tokio::test]
+async fn a_text_in_any_script_is_stored_or_refused_with_its_place_and_never_a_fault_of_ours() {
+    let app = App::new().await;
+    let json = |method: &Method, path: &str, body: &kernel::Value| {
+        let request = app.owner(method.clone(), path).header("content-type", "application/json");
+        request.body(body.to_string())
+    };
+    let id = app.save(&long_text("noted", "status: 200")).await;
+    let publish = format!("/v1/workflows/{id}/publish");
+    // Some are counted in characters, those that stand in documents in bytes, of which é has two.
+    let cases = [
+        (Method::PATCH, "/v1/workspace", "name", 200),
+        (Method::POST, "/v1/api-keys", "name", 200),
+        (Method::POST, "/v1/projects", "name", 100),
+        (Method::POST, "/v1/projects", "description", 5_000),
+        (Method::POST, &publish, "note", 5_000),
+    ];
+    for (method, path, field, most) in cases {
+        let body = |count: usize| {
+            let mut body = match path {
+                "/v1/api-keys" => serde_json::json!({ "scopes": ["*"] }),
+                "/v1/projects" if field != "name" => serde_json::json!({ "name": "p" }),
+                _ => serde_json::json!({}),
+            };
+            body[field] = "é".repeat(count).into();
+            body
+        };
+        let sent = json(&method, path, &body(most)).send().await.unwrap();
+        assert!(sent.status().is_success(), "{path} {field}: {}", sent.text().await.unwrap());
+        for count in [most + 1, most * 2 + 1] {
+            let unfit =
+                refused(json(&method, path, &body(count)), StatusCode::UNPROCESSABLE_ENTITY);
+            assert_eq!(unfit.await["errors"][0]["pointer"], format!("/{field}"), "{path}");
+        }
+    }
 }
 
 #[tokio::test]

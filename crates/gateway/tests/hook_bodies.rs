@@ -6,6 +6,7 @@ mod support;
 
 use std::io::Write as _;
 
+use gateway::Settings;
 use kernel::Value;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -168,6 +169,57 @@ async fn gzip_is_unpacked_within_the_limit_and_other_encodings_are_refused() {
 }
 
 #[tokio::test]
+async fn a_few_bytes_that_would_become_much_are_refused_before_they_do() {
+    let app = App::new().await;
+    app.publish(&mirror("data", "method: POST")).await;
+    let send = |kind: &str, text: &[u8]| {
+        let request = post(&app, "data").header("content-type", kind);
+        request.header("content-encoding", "gzip").body(packed(text))
+    };
+    let too_large = StatusCode::PAYLOAD_TOO_LARGE;
+    let form = "application/x-www-form-urlencoded";
+    let problem = refused(send(form, &b"&a".repeat(8_000_000)), too_large).await;
+    assert!(problem["detail"].as_str().unwrap().contains("1000 fields"), "{problem}");
+    let fields = |count: usize| (0..count).map(|at| format!("f{at}=1&")).collect::<String>();
+    refused(send(form, fields(1_001).as_bytes()), too_large).await;
+    let seen = expect(send(form, fields(1_000).as_bytes()), StatusCode::OK).await;
+    assert_eq!(seen[0]["body"].as_object().unwrap().len(), 1_000);
+    let numbers = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+    let problem = refused(send("application/json", numbers(1_000_001).as_bytes()), too_large).await;
+    assert!(problem["detail"].as_str().unwrap().contains("1000000 values"), "{problem}");
+    // The API counts, too, and what stands in a text is no value.
+    let json = app.owner(Method::POST, "/v1/api-keys").header("content-type", "application/json");
+    refused(json.body(numbers(2_000_000)), too_large).await;
+    let commas = format!("\"{}\"", "[,{".repeat(500_000));
+    expect(send("application/json", commas.as_bytes()), StatusCode::OK).await;
+    let runs = expect(app.owner(Method::GET, "/v1/runs"), StatusCode::OK).await;
+    assert_eq!(runs["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn bodies_under_way_share_their_room_and_those_beyond_it_are_told_to_come_back() {
+    let settings = Settings { bodies_bytes_max: 100_000, ..Settings::default() };
+    let app = App::with(Wanted { settings, ..Wanted::default() }).await;
+    app.publish(&mirror("data", "method: POST")).await;
+    let text = |bytes: usize| {
+        post(&app, "data").header("content-type", "text/plain").body("x".repeat(bytes))
+    };
+    expect(text(40_000), StatusCode::OK).await;
+    let packed = text(0).header("content-encoding", "gzip").body(packed(&[b'x'; 200_000]));
+    let api = app.owner(Method::POST, "/v1/workflows").body("x".repeat(200_000));
+    let json = post(&app, "data").json(&vec![1; 1_000]);
+    for request in [text(200_000), packed, api, json] {
+        let response = request.try_clone().unwrap().send().await.unwrap();
+        assert_eq!(response.headers()["retry-after"], "1");
+        let problem = refused(request, StatusCode::SERVICE_UNAVAILABLE).await;
+        assert_eq!(problem["code"], "server.overloaded");
+        assert!(problem["detail"].as_str().unwrap().contains("bodies_bytes_max"), "{problem}");
+    }
+    // Whatever became of them, they gave back what they held.
+    expect(text(45_000), StatusCode::OK).await;
+}
+
+#[tokio::test]
 async fn media_types_beside_the_list_are_refused_before_the_body_is_read() {
     let app = App::new().await;
     app.publish(&mirror("in", "method: POST, accepts: [ application/json, 'image/*' ]")).await;
@@ -178,6 +230,20 @@ async fn media_types_beside_the_list_are_refused_before_the_body_is_read() {
     let problem = refused(send("text/plain"), StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
     assert_eq!(problem["code"], "request.unsupported");
     assert!(problem["detail"].as_str().unwrap().contains("application/json, image/*"));
+}
+
+#[tokio::test]
+async fn files_of_a_call_that_was_refused_are_not_kept_for_long() {
+    let app = App::new().await;
+    let rules = "raw_body: true, idempotency: { header: X-Id, required: true }";
+    app.publish(&mirror("in", &format!("method: POST, {rules}"))).await;
+    let kept =
+        "SELECT count(*) FROM forge.blobs WHERE expires_at > forge.now() + interval '7 days'";
+    refused(post(&app, "in").body(noise(500_000)), StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert_eq!(count(&app, "SELECT count(*) FROM forge.blobs").await, 1, "it was sent");
+    assert_eq!(count(&app, kept).await, 0);
+    expect(post(&app, "in").header("x-id", "1").body(noise(500_000)), StatusCode::OK).await;
+    assert_eq!(count(&app, kept).await, 1);
 }
 
 #[tokio::test]

@@ -282,3 +282,30 @@ async fn a_client_that_vanishes_in_its_body_starts_nothing_and_one_that_does_not
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
 }
+
+#[tokio::test]
+async fn why_a_draft_failed_is_told_to_those_who_build_it_and_to_no_stranger() {
+    let app = App::new().await;
+    let id = app
+        .save(
+            "format: 1\nname: Draft\nnodes:\n\
+             - { name: In, type: core.webhook, parameters: { path: draft, method: GET, \
+                 respond: last_node } }\n\
+             - { name: Work, type: core.set, parameters: { mode: fields, fields: [ { name: a, \
+                 value: '={{ (() => { throw new Error(\"secret\") })() }}' } ] } }\n\
+             connections: [ In -> Work ]\n",
+        )
+        .await;
+    let internal = StatusCode::INTERNAL_SERVER_ERROR;
+    let call = || app.anonymous(Method::GET, "/hooks-test/default/draft");
+    let tells = |problem: &Value| problem["detail"].as_str().unwrap().contains("secret");
+    let problem = refused(call(), internal).await;
+    assert!(!tells(&problem), "{problem}");
+    assert_eq!(problem["node"], "Work");
+    assert!(!tells(&refused(call().bearer_auth("no key"), internal).await));
+    assert!(tells(&refused(call().bearer_auth(support::KEY), internal).await));
+    let listen = app.owner(Method::POST, &format!("/v1/workflows/{id}/hooks/listen"));
+    expect(listen.json(&json!({"seconds": 60})), StatusCode::OK).await;
+    assert!(tells(&refused(call(), internal).await), "it is waited for");
+    assert!(!tells(&refused(call(), internal).await), "the next one is not");
+}

@@ -161,6 +161,25 @@ async fn a_signature_is_good_once_for_its_body_and_its_time_and_forged_ones_for_
 }
 
 #[tokio::test]
+async fn a_signature_stays_taken_whatever_other_hooks_of_the_workspace_forget() {
+    let app = App::new().await;
+    app.set_secret("signing", TOKEN).await;
+    app.publish(&guarded("short", SIGNED)).await;
+    app.publish(&guarded("long", &SIGNED.replace("5m", "1d"))).await;
+    let first = signed(&app, "short", TOKEN, now(), "{}");
+    let replay = first.try_clone().unwrap();
+    expect(first, StatusCode::OK).await;
+    // One call in eight forgets what is over: of so many at least one does.
+    let at = now();
+    let others = (0..100).map(|second| signed(&app, "long", TOKEN, at - second, "{}").send());
+    for answer in futures::future::join_all(others).await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    let problem = refused(replay, StatusCode::CONFLICT).await;
+    assert_eq!(problem["code"], "hook.replayed");
+}
+
+#[tokio::test]
 async fn of_the_same_call_sent_many_times_at_once_exactly_one_is_accepted() {
     let app = App::new().await;
     app.set_secret("signing", TOKEN).await;

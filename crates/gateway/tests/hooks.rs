@@ -277,6 +277,7 @@ async fn a_table_read_before_a_publish_elsewhere_is_read_again() {
         let request = app.anonymous(Method::GET, "/hooks/default/moved");
         request.send().await.unwrap().status()
     };
-    while moved().await == StatusCode::NOT_FOUND {}
+    let found = async { while moved().await == StatusCode::NOT_FOUND {} };
+    tokio::time::timeout(Duration::from_secs(10), found).await.expect("it is read again");
     assert_eq!(moved().await, StatusCode::OK, "{id}");
 }

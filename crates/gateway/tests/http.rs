@@ -177,7 +177,11 @@ async fn headers_that_do_not_come_end_the_connection() {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     stream.write_all(b"GET /live HTTP/1.1\r\nhost: ").await.unwrap();
     let mut rest = Vec::new();
-    stream.read_to_end(&mut rest).await.unwrap();
+    let end = stream.read_to_end(&mut rest);
+    tokio::time::timeout(Duration::from_secs(10), end).await.expect("it ends").unwrap();
+    // Who does not finish a request is not answered, and nobody else is let go.
+    assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+    expect(app.anonymous(Method::GET, "/live"), StatusCode::OK).await;
 }
 
 #[tokio::test]
@@ -209,6 +213,41 @@ async fn details_of_health_and_metrics_are_for_this_machine_or_a_key() {
     assert_eq!(health["checks"][0]["name"], "database");
     let metrics = outside("/metrics").bearer_auth(support::KEY).send().await.unwrap();
     assert_eq!(metrics.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn details_of_the_server_are_for_keys_of_its_operators_only() {
+    let checks = vec![check("database", true, true)];
+    let app = App::with(Wanted { checks, ..Wanted::default() }).await;
+    let key = identity::Key::generate().unwrap();
+    let tenant = app.test.superuser().await;
+    let insert = "WITH w AS (INSERT INTO forge.workspaces (workspace_id, slug, name) \
+             VALUES (gen_random_uuid(), 'tenant', 'Tenant') RETURNING workspace_id), \
+         p AS (INSERT INTO forge.principals (workspace_id, id, kind, name) \
+             SELECT workspace_id, gen_random_uuid(), 'owner', 'Owner' FROM w \
+             RETURNING workspace_id, id) \
+         INSERT INTO forge.api_keys (workspace_id, id, principal_id, name, prefix, hash, scopes) \
+         SELECT workspace_id, gen_random_uuid(), id, 'Key', $1, $2, ARRAY['*'] FROM p";
+    let (prefix, hash) = (key.prefix(), &key.hash()[..]);
+    tenant.execute(insert, &[&prefix, &hash]).await.unwrap();
+    let tenant = key.text().expose().clone();
+    let reader = app.key(&["workflow.*"]).await;
+    let operator = app.key(&["server.read"]).await;
+    let ask = |path: &str, key: &str| {
+        let request = app.anonymous(Method::GET, path).header("x-forwarded-for", "192.0.2.1");
+        request.bearer_auth(key)
+    };
+    // It is a key of its workspace.
+    expect(ask("/v1/workspace", &tenant), StatusCode::OK).await;
+    for other in [&tenant, &reader] {
+        let problem = refused(ask("/metrics", other), StatusCode::FORBIDDEN).await;
+        assert_eq!(problem["code"], "auth.forbidden");
+        let health = expect(ask("/health", other), StatusCode::OK).await;
+        assert!(health["checks"].is_null(), "{health}");
+    }
+    assert_eq!(ask("/metrics", &operator).send().await.unwrap().status(), StatusCode::OK);
+    let health = expect(ask("/health", &operator), StatusCode::OK).await;
+    assert_eq!(health["checks"][0]["name"], "database");
 }
 
 #[tokio::test]

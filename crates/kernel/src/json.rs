@@ -11,7 +11,8 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::limits::JSON_DEPTH_MAX;
+use crate::limits::{BODY_VALUES_MAX, JSON_DEPTH_MAX};
+use crate::{Problem, codes};
 
 /// A JSON value.
 pub type Value = serde_json::Value;
@@ -125,6 +126,42 @@ fn first_beyond(text: &[u8], levels: usize) -> Option<usize> {
         }
     }
     None
+}
+
+/// At least as many as a JSON text has values: what parsing it would make, found without making it.
+/// Text that is no JSON is counted, too.
+pub fn count_values(text: &[u8]) -> usize {
+    let mut values = 1;
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b',' | b'[' | b'{' => values += 1,
+            b'"' => {
+                at += 1;
+                while let Some(byte) = text.get(at).filter(|byte| **byte != b'"') {
+                    at += if *byte == b'\\' { 2 } else { 1 };
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    values
+}
+
+/// Refuses the body of a request that has too many values.
+///
+/// # Errors
+/// `request.body_too_large`.
+pub fn check_values(values: usize) -> Result<(), Problem> {
+    if values <= BODY_VALUES_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "The body has more than {BODY_VALUES_MAX} values (numbers, texts, arrays and so on); send it \
+         in parts, or as a file."
+    );
+    Err(Problem::new(codes::REQUEST_BODY_TOO_LARGE, detail))
 }
 
 /// A value as a type; the error names the field that does not fit.
@@ -252,6 +289,15 @@ pub fn kinds(schema: &Value) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        for (text, values) in [("1", 1), ("[]", 2), ("[1,2]", 3), (r#"{"a":[1],"b":{}}"#, 5)] {
+            assert!(count_values(text.as_bytes()) >= values, "{text}");
+        }
+        assert_eq!(count_values(br#"["a,[{\",,[","\\",1]"#), 4);
+        assert_eq!(count_values(br#""broken off,,,\"#), 1);
+    }
 
     #[test]
     fn numbers_beyond_two_to_the_53_keep_their_digits() {

@@ -12,6 +12,7 @@ pub mod item;
 pub mod json;
 pub mod limits;
 pub mod problem;
+pub mod room;
 pub mod secret;
 pub mod suggest;
 

@@ -4,6 +4,15 @@
 pub const JSON_DEPTH_MAX: usize = 120;
 /// Bytes of a request body on the JSON API (a setting of the gateway).
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of the bodies of all requests under way in one process, with what they become when they are
+/// unpacked and parsed (a setting of the gateway).
+pub const BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Values (numbers, texts, arrays, objects and so on) in the JSON of one request body.
+pub const BODY_VALUES_MAX: usize = 1_000_000;
+/// Bytes of memory that one value of a parsed body is counted as, besides its text.
+pub const VALUE_BYTES: usize = 128;
+/// Fields of one form: pairs of an urlencoded body, parts of a multipart one.
+pub const FORM_FIELDS_MAX: usize = 1_000;
 /// Nodes in one workflow.
 pub const NODES_MAX: usize = 5_000;
 /// Bytes of a node's or a workflow's name.

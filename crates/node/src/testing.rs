@@ -147,7 +147,8 @@ impl CodeHost for InProcess {
                 limits: script::Limits { deadline: request.timeout, ..Default::default() },
             };
             let ran = tokio::task::spawn_blocking(move || script::run(&script)).await;
-            let ran = ran.map_err(|panic| NodeError::fatal(codes::CODE_THREW, panic.to_string()))?;
+            let ran =
+                ran.map_err(|panic| NodeError::fatal(codes::CODE_THREW, panic.to_string()))?;
             match ran {
                 Ok(outcome) => Ok(CodeOutcome {
                     value: outcome.value,

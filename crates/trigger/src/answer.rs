@@ -68,7 +68,7 @@ pub(crate) fn accepted(run: RunId) -> HookAnswer {
 pub(crate) async fn render(
     answer: Answer,
     respond: HookReply,
-    test: bool,
+    in_full: bool,
     workspace: WorkspaceId,
     blobs: &dyn Blobs,
 ) -> Result<HookAnswer, HookError> {
@@ -77,7 +77,7 @@ pub(crate) async fn render(
         return write(reply, run, workspace, blobs).await;
     }
     match answer.status {
-        RunStatus::Failed | RunStatus::Cancelled => Err(failed(answer, test)),
+        RunStatus::Failed | RunStatus::Cancelled => Err(failed(answer, in_full)),
         RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => Ok(accepted(run)),
         RunStatus::Succeeded => match respond {
             HookReply::LastNode => {
@@ -94,12 +94,12 @@ pub(crate) async fn render(
 
 /// A failed run as the caller sees it: code and node, but what data it failed with only where the
 /// workflow said so itself or somebody tries it out.
-fn failed(answer: Answer, test: bool) -> HookError {
+fn failed(answer: Answer, in_full: bool) -> HookError {
     let run = answer.run;
     let cause = answer.error.unwrap_or_else(|| {
         Problem::new(codes::RUN_CANCELLED, "The run was cancelled before it could answer.")
     });
-    let told = test || cause.code == codes::RUN_STOPPED || cause.code == codes::RUN_CANCELLED;
+    let told = in_full || cause.code == codes::RUN_STOPPED || cause.code == codes::RUN_CANCELLED;
     let problem = if told {
         cause
     } else {

@@ -31,6 +31,8 @@ const HELD_MAX: usize = 10_000;
 const KEPT: i64 = 200;
 /// Writes after which what is too much is removed.
 const WRITES_PER_TRIM: u64 = 16;
+/// Workspaces whose writes are counted; beyond them all begin anew.
+const COUNTED_MAX: usize = 10_000;
 /// Bytes of a text from outside that are kept.
 const TEXT_BYTES_MAX: usize = 300;
 
@@ -80,7 +82,8 @@ pub struct CallEnd<'a> {
 pub(crate) struct CallLog {
     held: Mutex<HashMap<WorkspaceId, Vec<CallRow>>>,
     count: AtomicU64,
-    writes: AtomicU64,
+    /// How often each workspace's were written.
+    writes: Mutex<HashMap<WorkspaceId, u64>>,
 }
 
 impl CallLog {
@@ -134,7 +137,7 @@ impl CallLog {
         let rows = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&workspace);
         let Some(rows) = rows else { return Ok(()) };
         self.count.fetch_sub(rows.len() as u64, Ordering::Relaxed);
-        let trim = self.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(WRITES_PER_TRIM);
+        let trim = self.is_trim_due(workspace);
         database
             .transact(Identity::of_workspace(workspace), |mut tx| {
                 let rows = &rows;
@@ -147,6 +150,18 @@ impl CallLog {
                 }
             })
             .await
+    }
+
+    /// Whether this write of the workspace is one with which what is too much is removed: its first,
+    /// and each sixteenth after.
+    fn is_trim_due(&self, workspace: WorkspaceId) -> bool {
+        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        if writes.len() >= COUNTED_MAX && !writes.contains_key(&workspace) {
+            writes.clear();
+        }
+        let count = writes.entry(workspace).or_default();
+        *count += 1;
+        (*count - 1).is_multiple_of(WRITES_PER_TRIM)
     }
 
     /// Writes what is held of all workspaces. What cannot be written is lost: it is only a sample.
@@ -179,7 +194,20 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kernel::clock::{SystemClock, SystemDice};
+
     use super::*;
+
+    #[test]
+    fn what_is_too_much_of_each_workspace_is_removed_however_many_there_are() {
+        let log = CallLog::default();
+        let workspaces = [(); 16].map(|()| WorkspaceId::new(&SystemClock, &SystemDice));
+        for write in 0..40 {
+            for workspace in workspaces {
+                assert_eq!(log.is_trim_due(workspace), write % 16 == 0, "{write}");
+            }
+        }
+    }
 
     #[test]
     fn the_first_calls_are_written_down_and_then_one_a_second_with_the_count_of_the_others() {

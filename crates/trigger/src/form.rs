@@ -1,17 +1,29 @@
 //! Forms: `a=1&b=2`.
 
-use kernel::{Object, Value};
+use kernel::limits::FORM_FIELDS_MAX;
+use kernel::{Object, Problem, Value, codes};
 
 /// Name and value pairs of a query string or an urlencoded body. What is not UTF-8 after decoding
 /// gets U+FFFD.
-pub(crate) fn pairs(text: &[u8]) -> Vec<(String, String)> {
-    text.split(|byte| *byte == b'&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-            (decoded(&pair[..at]), decoded(pair.get(at + 1..).unwrap_or_default()))
-        })
-        .collect()
+pub(crate) fn pairs(text: &[u8]) -> impl Iterator<Item = (String, String)> {
+    text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+        (decoded(&pair[..at]), decoded(pair.get(at + 1..).unwrap_or_default()))
+    })
+}
+
+/// The pairs of an urlencoded body: each takes far more memory than the byte or two that say it.
+///
+/// # Errors
+/// `request.body_too_large` when there are more than [`FORM_FIELDS_MAX`].
+pub(crate) fn fields(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
+    let fields: Vec<_> = pairs(text).take(FORM_FIELDS_MAX + 1).collect();
+    if fields.len() > FORM_FIELDS_MAX {
+        let detail =
+            format!("The form has more than {FORM_FIELDS_MAX} fields; send so much as JSON.");
+        return Err(Problem::new(codes::REQUEST_BODY_TOO_LARGE, detail));
+    }
+    Ok(fields)
 }
 
 fn decoded(text: &[u8]) -> String {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use flate2::write::GzDecoder;
 use futures::StreamExt as _;
 use futures::stream;
+use kernel::room::Held;
 use kernel::{Problem, codes};
 
 use crate::multipart::Pieces;
@@ -33,23 +34,25 @@ impl Gunzip {
     }
 }
 
-/// A whole body unpacked; at most `bytes_max` of it.
+/// A whole body unpacked; at most `bytes_max` of it, and no more than there is room for.
 ///
 /// # Errors
-/// `request.malformed`, `request.body_too_large`.
-pub(crate) fn whole(packed: &[u8], bytes_max: usize) -> Result<Bytes, Problem> {
+/// `request.malformed`, `request.body_too_large`, `server.overloaded`.
+pub(crate) fn whole(packed: &[u8], bytes_max: usize, held: &mut Held) -> Result<Bytes, Problem> {
     let mut gunzip = Gunzip::new();
     let mut unpacked = Vec::new();
-    for piece in packed.chunks(STEP_BYTES) {
-        unpacked.extend_from_slice(&gunzip.step(piece)?);
-        if unpacked.len() > bytes_max {
+    let mut add = |piece: Bytes| {
+        if unpacked.len() + piece.len() > bytes_max {
             return Err(too_large(bytes_max as u64));
         }
+        held.take(piece.len())?;
+        unpacked.extend_from_slice(&piece);
+        Ok(())
+    };
+    for piece in packed.chunks(STEP_BYTES) {
+        add(gunzip.step(piece)?)?;
     }
-    unpacked.extend_from_slice(&gunzip.end()?);
-    if unpacked.len() > bytes_max {
-        return Err(too_large(bytes_max as u64));
-    }
+    add(gunzip.end()?)?;
     Ok(unpacked.into())
 }
 
@@ -126,7 +129,13 @@ mod tests {
     use flate2::write::GzEncoder;
     use futures::{FutureExt as _, TryStreamExt as _};
 
+    use kernel::room::Room;
+
     use super::*;
+
+    fn held() -> Held {
+        Room::new(2_000_000).enter()
+    }
 
     fn packed(text: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -149,7 +158,7 @@ mod tests {
     fn what_was_packed_comes_out_whole_and_in_pieces() {
         let text: Vec<u8> = (0..50_000_u32).flat_map(u32::to_le_bytes).collect();
         let packed = packed(&text);
-        assert_eq!(whole(&packed, text.len()).unwrap(), text);
+        assert_eq!(whole(&packed, text.len(), &mut held()).unwrap(), text);
         for size in [1, 7, 1_024, packed.len()] {
             assert_eq!(streamed(&packed, size, text.len() as u64).unwrap(), text, "{size}");
         }
@@ -159,7 +168,7 @@ mod tests {
     fn a_bomb_is_stopped_at_the_limit() {
         let bomb = packed(&vec![0; 64 * 1024 * 1024]);
         assert!(bomb.len() < 100_000);
-        let problem = whole(&bomb, 1_000_000).unwrap_err();
+        let problem = whole(&bomb, 1_000_000, &mut held()).unwrap_err();
         assert_eq!(problem.code, codes::REQUEST_BODY_TOO_LARGE);
         let problem = streamed(&bomb, 10_000, 1_000_000).unwrap_err();
         assert_eq!(problem.code, codes::REQUEST_BODY_TOO_LARGE);
@@ -169,10 +178,13 @@ mod tests {
     fn what_is_cut_short_or_no_gzip_is_refused() {
         let packed = packed(b"a body");
         for end in 0..packed.len() {
-            assert_eq!(whole(&packed[..end], 100).unwrap_err().code, codes::REQUEST_MALFORMED);
+            assert_eq!(
+                whole(&packed[..end], 100, &mut held()).unwrap_err().code,
+                codes::REQUEST_MALFORMED
+            );
             assert!(streamed(&packed[..end], 3, 100).is_err(), "{end}");
         }
-        assert!(whole(b"plain text", 100).is_err());
-        assert!(whole(&[packed.as_slice(), b"more"].concat(), 100).is_err());
+        assert!(whole(b"plain text", 100, &mut held()).is_err());
+        assert!(whole(&[packed.as_slice(), b"more"].concat(), 100, &mut held()).is_err());
     }
 }

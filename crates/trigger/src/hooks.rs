@@ -9,6 +9,7 @@ use engine::{AnswerWhen, Engine, StartRun, Started};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW};
+use kernel::room::Held;
 use kernel::{Clock, Dice, Item, Problem, WorkflowId, WorkspaceId, codes};
 use node::{Blobs, Hook, HookReply, TriggerKind};
 use tokio::time::MissedTickBehavior;
@@ -26,6 +27,7 @@ use crate::cors::{self, ExtraHeaders};
 use crate::guard::Guard;
 use crate::intake::{Body, BodyLimits, Intake, Plan};
 use crate::item::{self, HookBody, HookHead, HookRequest};
+use crate::key;
 use crate::listening::{HeardCall, Listenings};
 use crate::signature::Claim;
 use crate::signatures;
@@ -121,6 +123,16 @@ impl Found {
     /// `hook.forbidden`, `hook.unauthorized`, `hook.misconfigured`.
     pub fn admit(&self, head: &HookHead<'_>) -> Result<(), HookError> {
         self.target.guard.admit(head)
+    }
+
+    /// Whether a draft answers.
+    pub fn is_draft(&self) -> bool {
+        self.route.stage == Stage::Draft
+    }
+
+    /// Whose workflow it is.
+    pub fn workspace(&self) -> WorkspaceId {
+        self.workspace
     }
 
     /// What goes on the answer, whatever it is, for the sake of browsers.
@@ -243,9 +255,10 @@ impl Hooks {
         found: &Found,
         head: &HookHead<'_>,
         pieces: BoxStream<'_, Result<Bytes, Problem>>,
+        held: &mut Held,
     ) -> Result<Body, Problem> {
         let plan = Plan::of(&found.target.hook, head.headers, self.0.settings.bodies)?;
-        plan.take(pieces.boxed(), found.workspace, &*self.0.parts.blobs).await
+        plan.take(pieces.boxed(), found.workspace, &*self.0.parts.blobs, held).await
     }
 
     /// Starts the run and waits for its answer as the trigger's `respond` says.
@@ -261,8 +274,8 @@ impl Hooks {
     ) -> Result<HookAnswer, HookError> {
         let Found { workspace, route, target, parameters } = found;
         let parts = &self.0.parts;
-        let HookRequest { head, url, trace, body } = request;
-        let key = key(&head, &target.hook, route)?;
+        let HookRequest { head, url, trace, body, is_insider, mut held } = request;
+        let key = key::of(&head, &target.hook, route)?;
         let mut claim = None;
         let body = match body {
             HookBody::Taken(body) => body,
@@ -272,7 +285,7 @@ impl Hooks {
                     false => None,
                 };
                 let plan = Plan::of(&target.hook, head.headers, self.0.settings.bodies)?;
-                plan.read(sent, *workspace, &*parts.blobs).await?
+                plan.read(sent, *workspace, &*parts.blobs, &mut held).await?
             }
         };
         let replaced_surrogates = body.replaced_surrogates;
@@ -281,8 +294,7 @@ impl Hooks {
         if let Some(claim) = &claim {
             self.claim(found, claim).await?;
         }
-        let test = route.stage == Stage::Draft;
-        let answered = match self.run(found, item, key, trace).await {
+        let (answered, is_heard) = match self.run(found, item, key, trace).await {
             Ok(answered) => answered,
             Err(error) => {
                 // Nothing was started: the same call may be sent again.
@@ -294,23 +306,30 @@ impl Hooks {
         };
         let mut answer = match target.hook.respond {
             HookReply::Immediately => answer::accepted(answered.run),
-            respond => answer::render(answered, respond, test, *workspace, &*parts.blobs).await?,
+            respond => {
+                // Somebody tries a draft out: no stranger who found its address.
+                let in_full = route.stage == Stage::Draft && (is_insider || is_heard);
+                answer::render(answered, respond, in_full, *workspace, &*parts.blobs).await?
+            }
         };
         answer.replaced_surrogates = replaced_surrogates;
         Ok(answer)
     }
 
+    /// Starts the run and waits for its answer; also whether somebody listened to the call.
     async fn run(
         &self,
         found: &Found,
         item: Item,
         key: Option<String>,
         trace: Option<String>,
-    ) -> Result<engine::Answer, HookError> {
+    ) -> Result<(engine::Answer, bool), HookError> {
         let Found { workspace, route, target, .. } = found;
         let parts = &self.0.parts;
         let test = route.stage == Stage::Draft;
         let heard = test.then(|| item.clone());
+        let files = item.binary.iter().flat_map(|files| files.values());
+        let files: Vec<String> = files.map(|file| file.blob.clone()).collect();
         let started = parts.engine.start(StartRun {
             key,
             test,
@@ -322,13 +341,18 @@ impl Hooks {
             },
             ..StartRun::new(Arc::clone(&target.graph), target.trigger, Arc::new(vec![item]))
         })?;
+        // Files of a call that was refused are gone in a day or so.
+        if let Err(error) = parts.blobs.keep(*workspace, &files).await {
+            tracing::error!(error = %error, run.id = %started.run, "a run's files may not last");
+        }
+        let mut is_heard = false;
         if let Some(item) = heard {
             let listenings = &self.0.listenings;
             let (database, clock) = (&parts.database, &*parts.clock);
             let call = HeardCall { route, item: &item, run: started.run };
-            listenings.offer(database, *workspace, call, clock).await;
+            is_heard = listenings.offer(database, *workspace, call, clock).await;
         }
-        self.wait(started).await
+        Ok((self.wait(started).await?, is_heard))
     }
 
     /// Notes how a call ended, for the log of calls; most often it does next to nothing.
@@ -369,8 +393,9 @@ impl Hooks {
 
     /// Takes a signature for this call; `hook.replayed` when one took it before.
     async fn claim(&self, found: &Found, claim: &Claim) -> Result<(), HookError> {
-        let database = &self.0.parts.database;
-        let free = signatures::claim(database, found.workspace, &found.route, claim).await;
+        let HookParts { database, clock, .. } = &self.0.parts;
+        let now = clock.now();
+        let free = signatures::claim(database, found.workspace, &found.route, claim, now).await;
         if free.map_err(Problem::from)? {
             return Ok(());
         }
@@ -465,26 +490,4 @@ impl Hooks {
             })
             .await
     }
-}
-
-/// The run's key: the caller's, within the one workflow and node it was sent to.
-fn key(head: &HookHead<'_>, hook: &Hook, route: &Route) -> Result<Option<String>, Problem> {
-    let (name, required) = match &hook.idempotency {
-        None => ("idempotency-key", false),
-        Some(configured) => (configured.header.as_str(), configured.required),
-    };
-    let refused = |what: &str| {
-        let detail = format!("The header `{name}` {what}.");
-        Problem::new(codes::REQUEST_INVALID, detail)
-    };
-    let Some(sent) = head.headers.get(name) else {
-        return match required {
-            true => Err(refused("is missing: it tells this call from its repetitions")),
-            false => Ok(None),
-        };
-    };
-    let sent = function::idempotency_key(sent.as_bytes())
-        .map_err(|_| refused("must have 1 to 255 printable ASCII characters"))?;
-    let stage = route.stage.as_str();
-    Ok(Some(format!("hook:{stage}:{}:{}:{sent}", route.workflow, route.node)))
 }

@@ -2,7 +2,8 @@
 //!
 //! Data (JSON, forms, text) is held as a whole, up to the limit of bodies. Files go to the store of
 //! blobs while they come in and may be larger; of them little more than a megabyte is held at a time.
-//! A body that is signed is always held as a whole: nothing is stored for somebody unknown.
+//! They stay for a day or so, and as long as files do once a run has them. A body that is signed is
+//! always held as a whole: nothing is stored for somebody unknown.
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -10,6 +11,8 @@ use futures::stream;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 use kernel::item::BinaryRef;
+use kernel::limits::VALUE_BYTES;
+use kernel::room::Held;
 use kernel::{Object, Problem, Value, WorkspaceId, codes, json};
 use node::{Blobs, Hook};
 
@@ -129,22 +132,26 @@ impl<'h> Plan<'h> {
     /// Reads a body that was handed over as a whole.
     ///
     /// # Errors
-    /// `request.malformed`, `request.body_too_large`, `database.unavailable`.
+    /// `request.malformed`, `request.body_too_large`, `server.overloaded`, `database.unavailable`.
     pub(crate) async fn read(
         &self,
         sent: Bytes,
         workspace: WorkspaceId,
         blobs: &dyn Blobs,
+        held: &mut Held,
     ) -> Result<Body, Problem> {
         if sent.is_empty() {
             return Ok(Body::empty());
         }
         let bytes = match self.packed {
-            true => gunzip::whole(&sent, self.limits.whole_bytes_max)?,
+            true => gunzip::whole(&sent, self.limits.whole_bytes_max, held)?,
             false => sent,
         };
         match self.kind {
             Kind::Json => {
+                let values = json::count_values(&bytes);
+                json::check_values(values)?;
+                held.take(values * VALUE_BYTES)?;
                 let parsed = json::parse(&bytes).map_err(|error| {
                     let detail = format!("The body is not JSON: {error}.");
                     Problem::new(codes::REQUEST_MALFORMED, detail)
@@ -152,14 +159,19 @@ impl<'h> Plan<'h> {
                 let replaced_surrogates = parsed.replaced_surrogates;
                 Ok(Body { json: parsed.value, replaced_surrogates, ..Body::default() })
             }
-            Kind::Form => Ok(Body { json: form::object(form::pairs(&bytes)), ..Body::default() }),
+            Kind::Form => {
+                let fields = form::fields(&bytes)?;
+                held.take(bytes.len())?;
+                Ok(Body { json: form::object(fields), ..Body::default() })
+            }
             Kind::Text => {
+                held.take(bytes.len())?;
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 Ok(Body { json: Value::String(text), ..Body::default() })
             }
             Kind::Multipart | Kind::File => {
                 let pieces = stream::iter([Ok(bytes)]).boxed();
-                self.store(pieces, workspace, blobs).await
+                self.store(pieces, workspace, blobs, held).await
             }
         }
     }
@@ -167,13 +179,14 @@ impl<'h> Plan<'h> {
     /// Reads a body that comes as a stream.
     ///
     /// # Errors
-    /// `request.malformed`, `request.body_too_large`, `database.unavailable`, and what the stream
-    /// says.
+    /// `request.malformed`, `request.body_too_large`, `server.overloaded`, `database.unavailable`, and
+    /// what the stream says.
     pub(crate) async fn take(
         &self,
         sent: Pieces<'_>,
         workspace: WorkspaceId,
         blobs: &dyn Blobs,
+        held: &mut Held,
     ) -> Result<Body, Problem> {
         let sent = limited(sent, self.limits.upload_bytes_max);
         let pieces = match self.packed {
@@ -185,7 +198,7 @@ impl<'h> Plan<'h> {
             let first = first?;
             if !first.is_empty() {
                 let pieces = stream::iter([Ok(first)]).chain(pieces).boxed();
-                return self.store(pieces, workspace, blobs).await;
+                return self.store(pieces, workspace, blobs, held).await;
             }
         }
         Ok(Body::empty())
@@ -196,9 +209,10 @@ impl<'h> Plan<'h> {
         pieces: Pieces<'_>,
         workspace: WorkspaceId,
         blobs: &dyn Blobs,
+        held: &mut Held,
     ) -> Result<Body, Problem> {
         let (fields, files) = match self.kind {
-            Kind::Multipart => self.parts(pieces, workspace, blobs).await?,
+            Kind::Multipart => self.parts(pieces, workspace, blobs, held).await?,
             Kind::Json | Kind::Form | Kind::Text | Kind::File => {
                 let media_type = self.content_type.split(';').next().unwrap_or_default();
                 let file = blobs.put_stream(workspace, pieces).await?;
@@ -206,9 +220,6 @@ impl<'h> Plan<'h> {
                 (Vec::new(), vec![("data".to_owned(), file)])
             }
         };
-        // Until now they were kept for a while only: the rest of the body might not have come.
-        let keys: Vec<String> = files.iter().map(|(_, file)| file.blob.clone()).collect();
-        blobs.keep(workspace, &keys).await?;
         Ok(Body { json: form::object(fields), files, replaced_surrogates: 0 })
     }
 
@@ -218,6 +229,7 @@ impl<'h> Plan<'h> {
         pieces: Pieces<'_>,
         workspace: WorkspaceId,
         blobs: &dyn Blobs,
+        held: &mut Held,
     ) -> Result<(Vec<(String, String)>, Vec<(String, BinaryRef)>), Problem> {
         let mut multipart = Multipart::new(self.content_type, pieces)?;
         let (mut fields, mut files) = (Vec::new(), Vec::new());
@@ -230,6 +242,7 @@ impl<'h> Plan<'h> {
                     if field_bytes > self.limits.whole_bytes_max {
                         return Err(too_large(self.limits.whole_bytes_max as u64));
                     }
+                    held.take(data.len())?;
                     text.extend_from_slice(&data);
                 }
                 fields.push((name, String::from_utf8_lossy(&text).into_owned()));

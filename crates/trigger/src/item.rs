@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use kernel::item::BinaryRef;
+use kernel::room::Held;
 use kernel::{Item, Object, Value};
 
 use crate::address::{Parameter, Stage};
@@ -38,6 +39,10 @@ pub struct HookRequest<'a> {
     pub trace: Option<String>,
     /// Its body.
     pub body: HookBody,
+    /// Whether the caller showed a key of the workspace: then a failure is told in full.
+    pub is_insider: bool,
+    /// The room the body takes, until the caller is answered.
+    pub held: Held,
 }
 
 /// The body of a request to a hook.

@@ -7,10 +7,12 @@
 //! are saved and published, in the same transaction. Who may call is judged twice: before the body
 //! is read (networks, headers), and over the body (signatures).
 //!
-//! Invariants: a request costs no round trip of its own but for one look per workspace and second;
-//! an address of one workspace is never found under another's slug; what is answered was durable
-//! before; of a body that is not JSON, a form or text only pieces are in memory; secrets are opened
-//! when a hook is loaded and stand neither in items nor in the log of calls. Deliberately absent: sockets and HTTP framing (crate `gateway`), schedules.
+//! Invariants: a request costs no round trip of its own but for one look per slug and second (also of a
+//! workspace that is not there: who makes up another slug each time is bounded by the rate of addresses
+//! alone); an address of one workspace is never found under another's slug; what is answered was durable
+//! before; of a body that is not JSON, a form or text only pieces are in memory; secrets are opened when
+//! a hook is loaded and stand neither in items nor in the log of calls. Deliberately absent: sockets and
+//! HTTP framing (crate `gateway`), schedules.
 
 mod address;
 mod answer;
@@ -23,6 +25,7 @@ mod gunzip;
 mod hooks;
 mod intake;
 mod item;
+mod key;
 mod listening;
 mod multipart;
 mod observer;

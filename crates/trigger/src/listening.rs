@@ -31,19 +31,24 @@ pub(crate) struct Listenings {
 }
 
 impl Listenings {
-    /// Keeps a call of a draft, if one is waited for. A call is not refused because it cannot be kept.
+    /// Keeps a call of a draft, if one is waited for, and says whether. A call is not refused because
+    /// it cannot be kept.
     pub(crate) async fn offer(
         &self,
         database: &Database,
         workspace: WorkspaceId,
         call: HeardCall<'_>,
         clock: &dyn Clock,
-    ) {
+    ) -> bool {
         match keep(database, workspace, call, clock).await {
-            Ok(true) => self.captured.notify_waiters(),
-            Ok(false) => {}
+            Ok(true) => {
+                self.captured.notify_waiters();
+                true
+            }
+            Ok(false) => false,
             Err(error) => {
                 tracing::warn!(error = %error, run.id = %call.run, "a call could not be kept");
+                false
             }
         }
     }

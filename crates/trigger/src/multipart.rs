@@ -3,10 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
+use kernel::limits::FORM_FIELDS_MAX;
 use kernel::{Problem, codes};
 
-/// Parts one body may have.
-const PARTS_MAX: usize = 1_000;
 /// Bytes of one part's headers.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -68,7 +67,7 @@ impl<'a> Multipart<'a> {
             return Ok(None);
         }
         self.parts += 1;
-        if self.parts > PARTS_MAX {
+        if self.parts > FORM_FIELDS_MAX {
             return Err(malformed("it has more than 1000 parts"));
         }
         let head = self.head().await?;

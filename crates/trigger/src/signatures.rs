@@ -20,10 +20,12 @@ pub(crate) async fn claim(
     workspace: WorkspaceId,
     route: &Route,
     claim: &Claim,
+    now: Timestamp,
 ) -> Result<bool, Error> {
     let hash = hash(route, claim);
     let expires_at = claim.expires_at.checked_add(MARGIN).unwrap_or(Timestamp::MAX);
-    let long_ago = claim.expires_at.checked_sub(MARGIN * 10).unwrap_or(Timestamp::MIN);
+    // Other hooks of the workspace remember for other times: only what is over now may be forgotten.
+    let long_ago = now.checked_sub(MARGIN * 10).unwrap_or(Timestamp::MIN);
     database
         .transact(Identity::of_workspace(workspace), |mut tx| {
             let hash = &hash;

@@ -83,6 +83,9 @@ pub(crate) struct Server {
     pub(crate) hook_body_bytes_max: usize,
     /// Bytes of a body with files sent to a webhook; they are stored while they come in.
     pub(crate) hook_upload_bytes_max: u64,
+    /// Bytes that the bodies of all requests under way may take in memory together, unpacked and
+    /// parsed; requests beyond are refused with `server.overloaded`.
+    pub(crate) bodies_bytes_max: usize,
     /// Bytes of a request's headers together; more are refused, as are more than 100.
     pub(crate) header_bytes_max: usize,
     /// How long the headers of a request may take to arrive, and how long an idle connection stays.
@@ -114,6 +117,7 @@ impl Default for Server {
             body_bytes_max: settings.api_body_bytes_max,
             hook_body_bytes_max: hooks.bodies.whole_bytes_max,
             hook_upload_bytes_max: hooks.bodies.upload_bytes_max,
+            bodies_bytes_max: settings.bodies_bytes_max,
             header_bytes_max: settings.header_bytes_max,
             header_timeout: Span(settings.header_timeout),
             body_timeout: Span(settings.body_timeout),

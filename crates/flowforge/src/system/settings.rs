@@ -138,6 +138,7 @@ pub(super) fn gateway(config: &Config) -> gateway::Settings {
     gateway::Settings {
         public_url: server.public_url.clone(),
         api_body_bytes_max: server.body_bytes_max,
+        bodies_bytes_max: server.bodies_bytes_max,
         header_bytes_max: server.header_bytes_max,
         header_timeout: server.header_timeout.0,
         body_timeout: server.body_timeout.0,
