@@ -183,11 +183,13 @@ pub(crate) fn tagged(answer: Answer, version: Option<&Version>) -> Answer {
 /// 304 when the sender has this answer already.
 fn unless_known(answer: Answer, request: &Request) -> Result<Answer, Problem> {
     let known = Tags::read("if-none-match", request.if_none_match.as_deref())?;
-    let is_known = |tag: &str| known.as_ref().is_some_and(|known| known.contain(tag));
-    if !answer.header("etag").is_some_and(is_known) {
-        return Ok(answer);
-    }
-    Ok(Answer { status: 304, content_type: "".into(), body: Vec::new(), ..answer })
+    let find = |tag: &str| known.as_ref().and_then(|known| known.find(tag));
+    let Some(known) = answer.header("etag").and_then(find) else { return Ok(answer) };
+    let mut headers = answer.headers;
+    // It is told the tag of what it has, which may have been compressed.
+    headers.retain(|(name, _)| name != "etag");
+    let answer = Answer { status: 304, content_type: "".into(), headers, body: Vec::new() };
+    Ok(answer.with_header("etag", known))
 }
 
 /// What a mutex holds, whatever became of others who held it.

@@ -109,13 +109,16 @@ impl Tags {
         }
     }
 
-    /// Whether one of them is this tag (with quotes), weak or not.
-    pub(crate) fn contain(&self, tag: &str) -> bool {
+    /// The one among them that is this tag (with quotes), weak or not and whatever encoding stands
+    /// behind it.
+    pub(crate) fn find(&self, tag: &str) -> Option<String> {
         match self {
-            Self::Any => true,
+            Self::Any => Some(tag.to_owned()),
             Self::These(tags) => {
-                let tag = tag.trim_matches('"');
-                tags.iter().any(|(known, _)| plain(known) == tag || known == tag)
+                let inside = tag.trim_matches('"');
+                let same = |known: &str| known == inside || plain(known) == inside;
+                let (known, _) = tags.iter().find(|(known, _)| same(known))?;
+                Some(format!("\"{known}\""))
             }
         }
     }
@@ -155,10 +158,10 @@ mod tests {
         let version = Version::from(1);
         assert_ne!(Version::tag_of(Some(&version), b"a"), Version::tag_of(Some(&version), b"b"));
         let tag = Version::tag_of(None, b"a");
-        assert!(tags(&format!("\"x\", W/{tag}")).contain(&tag));
-        assert!(!tags("\"x\"").contain(&tag));
-        let packed = tag.replace("\"", "") + ".zstd";
-        assert!(tags(&format!("\"{packed}\"")).contain(&tag));
+        assert_eq!(tags(&format!("\"x\", W/{tag}")).find(&tag).as_ref(), Some(&tag));
+        assert_eq!(tags("\"x\"").find(&tag), None);
+        let packed = format!("\"{}.zstd\"", tag.trim_matches('"'));
+        assert_eq!(tags(&packed).find(&tag), Some(packed));
     }
 
     #[test]

@@ -94,7 +94,6 @@ impl<S> Wire<S> {
 impl Stalled {
     fn begin(patience: Duration) -> Self {
         let began = now();
-        #[expect(clippy::disallowed_methods, reason = "polled beside the write it limits")]
         let until = Box::pin(tokio::time::sleep_until(began + patience));
         Self { began, taken: 0, until }
     }

@@ -64,7 +64,15 @@ async fn three_members_share_the_budget_of_a_workspace(app: &mut TestApp) {
         allowed
     };
     send(4).await;
+    // A busy machine takes longer than it was asked to: the budget is one of the time it took.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the members under test have the real clock, too"
+    )]
+    let began = std::time::Instant::now();
     let allowed = send(6).await;
-    // 20 a second, and one more each that was on its way.
-    assert!((108..=126).contains(&allowed), "{allowed} of 120 were let through");
+    let budget = began.elapsed().as_secs_f64() * 20.0;
+    // And one more each that was on its way.
+    let wanted = budget * 0.9 - 3.0..=budget * 1.05 + 3.0;
+    assert!(wanted.contains(&(allowed as f64)), "{allowed} of {budget} were let through");
 }
