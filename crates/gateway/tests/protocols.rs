@@ -349,8 +349,9 @@ async fn the_body_of_an_answer_is_sent_as_it_is_whatever_it_looks_like() {
          connections: [ In -> Answer ]\n",
     )
     .await;
-    // Wherever a write begins anew, it begins with words of the parser.
-    let body = "HTTP/1.1 400 Bad Request\r\n".repeat(100_000);
+    // However it is cut into pieces of some power of two, each begins with words of the parser.
+    let line = format!("{:32}", "HTTP/1.1 400 Bad Request\r\n");
+    let body = line.repeat(100_000);
     let request = app.anonymous(reqwest::Method::POST, "/hooks/default/raw").body(body.clone());
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
