@@ -410,6 +410,17 @@ impl Cell {
         }
     }
 
+    /// What its caller is told when it ends here because of this.
+    pub(crate) fn failed(&self, problem: Problem) -> Answer {
+        Answer {
+            run: self.run(),
+            status: RunStatus::Failed,
+            reply: None,
+            last_items: Items::default(),
+            error: Some(problem),
+        }
+    }
+
     /// Items of the first output with items of the activation that ended last.
     pub(crate) fn last_items(&self) -> Items {
         crate::view::last_items(&self.state)

@@ -64,7 +64,7 @@ pub(crate) async fn finished(shared: &Shared, run: FinishedRun) -> Result<RunSta
 /// says how many. To be called again and again: there may be more, or more room.
 ///
 /// Suspects come first and one after another, so that the next death tells which of them it was:
-/// those that died alone before, then the others in random order, until [`ALONE_LOOKS`] are used up.
+/// those that died alone before, then the others in random order, until [`ALONE_MAX`] is used up.
 /// What is left then goes on beside the rest, and gets its turn alone after the next death.
 pub(crate) async fn recover(shared: &Shared, suspects: &[Suspect]) -> Result<usize, Problem> {
     shared.recovering.store(true, Ordering::Relaxed);
@@ -91,14 +91,14 @@ async fn take_over(shared: &Shared, suspects: &[Suspect]) -> Result<usize, Probl
         let deaths = suspect(live.run).map_or(0, |suspect| suspect.solo_deaths);
         (std::cmp::Reverse(deaths), shared.dice.next_u64())
     });
-    let mut looks = ALONE_LOOKS;
+    let mut left = ALONE_MAX;
     for live in suspected {
         let (workspace, run) = (live.workspace, live.run);
         let about = suspect(run);
         let died_alone = about.is_some_and(|suspect| suspect.solo_deaths > 0);
         if hand_over(shared, live, about).await {
-            let patience = looks.min(if died_alone { SUSPECT_LOOKS } else { 1 });
-            looks -= watch_suspect(shared, workspace, run, patience).await;
+            let patience = if died_alone { SUSPECT_PATIENCE } else { FIRST_PATIENCE };
+            left -= watch_suspect(shared, workspace, run, patience.min(left)).await;
         }
     }
     let take = |live| async move {
@@ -148,25 +148,38 @@ pub(crate) async fn wake_due(shared: &Shared) -> Result<(), Problem> {
 const READ_AT_ONCE: usize = 32;
 
 /// Waits until a suspect has ended, come to wait, or executed for a while without harm; says how
-/// many times half a second that took.
-async fn watch_suspect(shared: &Shared, workspace: WorkspaceId, run: RunId, patience: u32) -> u32 {
+/// long that took.
+async fn watch_suspect(
+    shared: &Shared,
+    workspace: WorkspaceId,
+    run: RunId,
+    patience: Duration,
+) -> Duration {
     let nothing = Shown { activations: 0, items_per_output: 0, bytes: 0 };
-    for look in 0..patience {
+    let (mut wait, mut waited) = (FIRST_LOOK, Duration::ZERO);
+    loop {
         match shared.view_in_memory(workspace, run, nothing).await {
-            Some(view) if view.status == RunStatus::Running => pause(LAST_LOOK).await,
+            Some(view) if view.status == RunStatus::Running => {}
             Some(_) | None => {
                 shared.breadcrumbs.absolve(run);
-                return look;
+                return waited;
             }
         }
+        if waited == patience {
+            return waited;
+        }
+        wait = wait.min(patience - waited);
+        pause(wait).await;
+        waited += wait;
+        wait = (wait * 2).min(LAST_LOOK);
     }
-    patience
 }
 
-/// A suspect that died alone before is watched for so many times half a second.
-const SUSPECT_LOOKS: u32 = 10;
-/// Everybody else waits for suspects so many times half a second at most.
-const ALONE_LOOKS: u32 = 60;
+/// How long a suspect runs alone at most; one that died alone before longer.
+const FIRST_PATIENCE: Duration = Duration::from_millis(200);
+const SUSPECT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long everybody else waits for suspects at most.
+const ALONE_MAX: Duration = Duration::from_secs(10);
 
 /// Takes up a live run that is ours already; with a problem, to end it because of that.
 pub(crate) async fn take_up(

@@ -129,8 +129,12 @@ impl Worker {
     /// The database will never take what the run has to say: it ends with what is stored of it. Were
     /// it left to recovery, its last effects would be repeated for ever.
     fn refused(&mut self, run: RunId, problem: Problem) {
-        let Some(cell) = self.cells.get(&run) else { return };
+        let Some(cell) = self.cells.get_mut(&run) else { return };
         let (workspace, stored) = (cell.workspace(), cell.durable > 0);
+        if stored && let Some(answer) = cell.answer.take() {
+            // It has been let in: its caller hears that it failed, not that nothing was started.
+            let _ = answer.send(Ok(cell.failed(problem.clone())));
+        }
         self.give_up(run, problem.clone());
         if stored {
             let shared = Arc::clone(&self.shared);

@@ -94,7 +94,9 @@ async fn a_run_whose_result_cannot_be_stored_fails_and_its_effect_is_not_repeate
     let refuse = "ALTER TABLE forge.history ADD CONSTRAINT refused CHECK (state <> 'succeeded')";
     world.db.superuser().await.batch_execute(refuse).await.unwrap();
     let (run, answer) = world.start("effect", items(1), AnswerWhen::Ended);
-    assert_eq!(answer.await.unwrap().unwrap_err().code, codes::RUN_UNSTORABLE);
+    let answer = answer.await.unwrap().unwrap();
+    assert_eq!((answer.run, answer.status), (run, RunStatus::Failed));
+    assert_eq!(answer.error.unwrap().code, codes::RUN_UNSTORABLE);
     world.until_number("SELECT count(*) FROM forge.history", 1).await;
     let view = world.until(run, |view| view.status.is_final()).await;
     assert_eq!(view.error.unwrap().code, codes::RUN_UNSTORABLE.to_string());
