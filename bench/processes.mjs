@@ -75,11 +75,17 @@ export function cpuSeconds(pids) {
 /** Memory in RAM of these processes and all below them, in MiB. */
 export function residentMib(pids) {
   const all = stats();
-  const kib = pids.flatMap((pid) => tree(pid, all)).map((pid) => {
-    const status = read(`/proc/${pid}/status`);
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
-  });
-  return kib.reduce((sum, one) => sum + one, 0) / 1024;
+  return pids.flatMap((pid) => tree(pid, all)).map(ownMib).reduce((sum, one) => sum + one, 0);
+}
+
+/** Resident memory of a program that `start` has started, in MiB: without what it has started itself. */
+export function programMib(pid) {
+  const [, program] = tree(pid, stats());
+  return ownMib(program);
+}
+
+function ownMib(pid) {
+  return Number(/VmRSS:\s+(\d+)/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
 }
 
 /** The part of the machine that was busy during half a second, from 0 to 1. */

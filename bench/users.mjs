@@ -2,6 +2,7 @@
 // server can do.
 //
 //   node bench/users.mjs --flowforge PROGRAM [--users 1000] [--seconds 180] [--overload-seconds 15]
+//                       [--crowd 2000]
 //
 // Prints one JSON object a line: `users` once for each kind of call, `peak` and `overload` at the end.
 
@@ -11,14 +12,14 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-import { freePorts, residentMib, round, run, start, stop, until } from "./processes.mjs";
+import { freePorts, programMib, round, run, start, stop, until } from "./processes.mjs";
 
 /** A user sends a request each so often. */
 const EVERY_MS = 2000;
 /** Memory is looked at each so often. */
 const LOOK_MS = 10_000;
-/** Connections of an overload: more than the server serves at once. */
-const CROWD = 2000;
+/** Connections of the peak. */
+const BUSY = 64;
 
 const { values: options } = parseArgs({
   options: {
@@ -26,6 +27,8 @@ const { values: options } = parseArgs({
     users: { type: "string", default: "1000" },
     seconds: { type: "string", default: "180" },
     "overload-seconds": { type: "string", default: "15" },
+    // Connections of the overload: more than the server serves at once.
+    crowd: { type: "string", default: "2000" },
   },
 });
 if (!options.flowforge) {
@@ -35,6 +38,11 @@ if (!options.flowforge) {
 const program = path.resolve(options.flowforge);
 const users = Number(options.users);
 const seconds = Number(options.seconds);
+const crowd = Number(options.crowd);
+if (users < BUSY) {
+  console.error(`users: at least ${BUSY} --users are needed`);
+  process.exit(2);
+}
 const overloadSeconds = Number(options["overload-seconds"]);
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "flowforge-users-"));
@@ -77,8 +85,8 @@ const shares = [
   { call: "list of 50", part: 0.2, method: "GET", path: "/v1/workflows?limit=50", body: "" },
   { call: "mutation", part: 0.2, method: "PUT", path: "/v1/workflows/bench-{n}", body: JSON.stringify(documentOf("{n}")) },
 ];
-const memory = [residentMib([server.pid])];
-const looking = setInterval(() => memory.push(residentMib([server.pid])), LOOK_MS);
+const memory = [programMib(server.pid)];
+const looking = setInterval(() => memory.push(programMib(server.pid)), LOOK_MS);
 const all = await Promise.all(shares.map((share) => load({
   ...share,
   connections: Math.round(users * share.part),
@@ -90,21 +98,21 @@ all.forEach((seen, at) => print("users", { call: shares[at].call, users: Math.ro
 print("users", { memory_mb: memory.map((mib) => round(mib, 1)) });
 
 const [simple] = shares;
-const peak = await load({ ...simple, connections: 64, every: 0, seconds: overloadSeconds });
+const peak = await load({ ...simple, connections: BUSY, every: 0, seconds: overloadSeconds });
 print("peak", { call: simple.call, ...peak });
 const wanted = 3 * peak.rate;
 const over = await load({
   ...simple,
   path: simple.path.replace("{n}", "0"),
-  connections: CROWD,
-  every: Math.max(1, Math.round((CROWD / wanted) * 1000)),
+  connections: crowd,
+  every: Math.max(1, Math.round((crowd / wanted) * 1000)),
   seconds: overloadSeconds,
 });
 print("overload", {
   call: simple.call,
   offered: round(wanted, 0),
   goodput: round(over.rate / peak.rate, 3),
-  memory_mb: round(residentMib([server.pid]), 1),
+  memory_mb: round(programMib(server.pid), 1),
   ...over,
 });
 await stop(server);

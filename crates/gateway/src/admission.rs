@@ -23,11 +23,12 @@ pub struct Calls {
 }
 
 impl Default for Calls {
-    /// 256 at once, 256 waiting for 1 s, 30 s each.
+    /// 256 at once, 4 096 waiting for 1 s, 30 s each. To wait costs memory, to refuse costs the very
+    /// time that those who are served need: so most wait first.
     fn default() -> Self {
         Self {
             concurrent_max: 256,
-            queue_max: 256,
+            queue_max: 4_096,
             queue_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(30),
         }

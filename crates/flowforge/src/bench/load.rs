@@ -161,7 +161,7 @@ async fn connection(address: SocketAddr, request: Vec<u8>, pace: Pace) -> Sample
         let now = clock.monotonic();
         // Who waits for its turn is late from when it was due: a slow server must not slow the users.
         let sent = if pace.every.is_zero() { now } else { due };
-        if sent >= pace.end {
+        if sent >= pace.end || now >= pace.end {
             return samples;
         }
         if let Some(early) = sent.checked_sub(now) {
@@ -170,8 +170,8 @@ async fn connection(address: SocketAddr, request: Vec<u8>, pace: Pace) -> Sample
         due += pace.every;
         let outcome = exchange(&mut stream, address, &request, &mut buffer).await;
         let now = clock.monotonic();
-        // Whatever spans a border of the measurement is left out of it.
-        if sent >= pace.begin && now < pace.end {
+        // What is answered within the measurement counts, whenever it was sent.
+        if now >= pace.begin && now < pace.end {
             samples.record(outcome, now - sent);
         }
     }
