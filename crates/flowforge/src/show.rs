@@ -75,12 +75,7 @@ fn activations(view: &Value) -> Vec<Vec<String>> {
     });
     all.map(|(name, activation)| {
         let state = activation.get("status").and_then(Value::as_str).unwrap_or_default();
-        let ports = activation.get("outputs").and_then(Value::as_array);
-        let counts: Vec<String> = ports
-            .into_iter()
-            .flatten()
-            .map(|port| port.as_array().map_or(0, Vec::len).to_string())
-            .collect();
+        let counts: Vec<String> = item_counts(activation).iter().map(u64::to_string).collect();
         let error = activation.get("error").filter(|error| error.is_object());
         vec![
             name.clone(),
@@ -91,6 +86,16 @@ fn activations(view: &Value) -> Vec<Vec<String>> {
         ]
     })
     .collect()
+}
+
+/// How many items each output has: said beside them where only the first are there.
+fn item_counts(activation: &Value) -> Vec<u64> {
+    let list = |key: &str| activation.get(key).and_then(Value::as_array);
+    if let Some(counts) = list("item_counts") {
+        return counts.iter().filter_map(Value::as_u64).collect();
+    }
+    let ports = list("outputs").into_iter().flatten();
+    ports.map(|port| port.as_array().map_or(0, |items| items.len() as u64)).collect()
 }
 
 fn one_error(error: &Value) -> String {
@@ -155,7 +160,8 @@ mod tests {
                 "error":{"code":"node.failed","message":"no","node":"B"},
                 "nodes":{"A":[{"status":"succeeded","outputs":[[{},{}],[]],"error":null,
                 "duration_ms":1.0}],"B":[{"status":"failed","outputs":[],
-                "error":{"code":"node.failed","message":"no","node":null},"duration_ms":20000}]}}"#,
+                "error":{"code":"node.failed","message":"no","node":null},"duration_ms":20000}],
+                "C":[{"status":"succeeded","outputs":[[{}],[]],"item_counts":[1461,0]}]}}"#,
         )
         .unwrap();
         let text = run(&view);
@@ -165,5 +171,6 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("2 · 0") && text.contains("20.0 s"), "{text}");
+        assert!(text.contains("1461 · 0"), "only the first items are there: {text}");
     }
 }
