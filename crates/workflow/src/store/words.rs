@@ -5,7 +5,8 @@ use kernel::{WorkflowId, WorkspaceId};
 
 use crate::words::Word;
 
-/// Writes only what is different: most saves change a few words.
+/// Writes only what is different: most saves change a few words. Rows that stay are not offered at all,
+/// for a conflict locks its row, which is a write.
 pub(super) const REPLACE: Statement = sql!(
     "workflow.replace_words",
     reads(workflow_words[workflow_id = $2]) writes(workflow_words[workflow_id = $2]),
@@ -17,9 +18,10 @@ pub(super) const REPLACE: Statement = sql!(
        WHERE k.workspace_id = $1 AND k.workflow_id = $2
          AND NOT EXISTS (SELECT FROM wanted w WHERE w.word = k.word))
      INSERT INTO forge.workflow_words AS k (workspace_id, workflow_id, word, weight)
-     SELECT $1, $2, word, weight FROM wanted
-     ON CONFLICT (workspace_id, workflow_id, word) DO UPDATE SET weight = excluded.weight
-     WHERE k.weight <> excluded.weight"
+     SELECT $1, $2, word, weight FROM wanted w
+     WHERE NOT EXISTS (SELECT FROM forge.workflow_words k
+       WHERE k.workspace_id = $1 AND k.workflow_id = $2 AND k.word = w.word AND k.weight = w.weight)
+     ON CONFLICT (workspace_id, workflow_id, word) DO UPDATE SET weight = excluded.weight"
 );
 
 pub(super) const FORGET: Statement = sql!(
