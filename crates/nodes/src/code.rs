@@ -10,6 +10,8 @@ use node::{
     About, AllItems, CodeMode, CodeOutcome, CodeRequest, ConsoleLine, ItemOutcome, NodeContext,
     NodeError, NodeType, params,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::code_items;
 use crate::passing::first;
@@ -34,17 +36,7 @@ pub(crate) struct Code {
 }
 
 /// Languages of code.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Language {
     /// JavaScript, ES2023.
@@ -53,17 +45,7 @@ enum Language {
 }
 
 /// How often the code runs.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Run {
     /// Once, with all items.

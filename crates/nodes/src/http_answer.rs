@@ -7,6 +7,8 @@ use egress::{Response, StatusCode};
 use encoding_rs::{Encoding, UTF_8};
 use kernel::{Clock, Item, Object, Problem, Value, codes};
 use node::{NodeContext, NodeError};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::aside::aside;
 use crate::binary;
@@ -18,7 +20,7 @@ const EXCERPT: usize = 200;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// What the answer becomes.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answer {
     /// How to read the body.
@@ -37,17 +39,7 @@ pub(crate) struct Answer {
 }
 
 /// How to read a body.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Form {
     /// As its media type says: JSON, text, else a file.

@@ -8,6 +8,8 @@ use indexmap::IndexMap;
 use kernel::duration::Span;
 use kernel::{Item, Problem, Secret, Value, codes};
 use node::{About, EachItem, EffectClass, NodeContext, NodeError, NodeType, params};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::http_answer::{self, Answer};
 use crate::http_body::Body;
@@ -46,17 +48,7 @@ pub(crate) struct HttpRequest {
 }
 
 /// HTTP methods.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 enum Verb {
     #[default]
@@ -70,7 +62,7 @@ enum Verb {
 }
 
 /// How to prove who asks.
-#[derive(Clone, Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Auth {
     /// Not at all.

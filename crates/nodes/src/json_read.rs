@@ -3,6 +3,8 @@
 use kernel::limits::ITEMS_PER_OUTPUT_MAX;
 use kernel::{Item, Object, Value, codes};
 use node::{About, EachItem, EffectClass, NodeContext, NodeError, NodeType, params};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::aside::aside;
 use crate::binary;
@@ -33,17 +35,7 @@ pub(crate) struct JsonRead {
 }
 
 /// How the text is laid out.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Layout {
     /// One JSON value.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use kernel::{Items, Problem, codes};
 use node::{About, AllItems, EffectClass, MayHaveRun, NodeContext, NodeError, NodeType, params};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::aside::aside;
 use crate::output::{self, Target};
@@ -31,17 +33,7 @@ pub(crate) struct JsonWrite {
 }
 
 /// What the file holds.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Layout {
     /// A list of the items' data.
@@ -115,11 +107,7 @@ impl JsonWrite {
     }
 
     /// One JSON text and a line's end. A text of several lines cannot be one of many.
-    fn print<T: serde::Serialize + ?Sized>(
-        &self,
-        out: &mut Vec<u8>,
-        value: &T,
-    ) -> Result<(), NodeError> {
+    fn print<T: Serialize + ?Sized>(&self, out: &mut Vec<u8>, value: &T) -> Result<(), NodeError> {
         let printed = if self.indent && self.layout != Layout::Lines {
             serde_json::to_writer_pretty(&mut *out, value)
         } else {
